@@ -1,0 +1,45 @@
+import tseslint from "typescript-eslint";
+
+/** The house's order: a folder may import from folders to its left only (docs/architecture.md). */
+const order = ["gnss-ubx", "inav", "osnma", "fix"];
+const edges = ["source", "trust", "store", "http", "simulate", "cli"];
+
+const upstreamOnly = order.map((folder, index) => ({
+  files: [`src/${folder}/**/*.ts`],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      {
+        patterns: [
+          {
+            group: [...order.slice(index + 1), ...edges].map((name) => `../${name}/*`),
+            message: "Imports point upstream only.",
+          },
+          { group: ["node:fs*", "node:net", "node:http", "node:timers*", "pino"], message: "Stages are pure: no I/O, no clock, no logger." },
+        ],
+      },
+    ],
+    "no-restricted-globals": ["error", "Date", "performance", "setTimeout", "setInterval", "console"],
+  },
+}));
+
+export default tseslint.config(
+  { ignores: ["**/dist/**", "node_modules/**", "coverage/**"] },
+  ...tseslint.configs.strict,
+  {
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "@typescript-eslint/no-extraneous-class": "off",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/unified-signatures": "off",
+    },
+  },
+  ...upstreamOnly,
+  {
+    // The composition root is imported by nobody.
+    files: ["src/**/*.ts"],
+    ignores: ["src/cli/**"],
+    rules: {},
+  },
+);

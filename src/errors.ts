@@ -1,0 +1,138 @@
+/**
+ * The one table of error codes. A code is never reused or renamed; docs/errors.md is held against this
+ * table by a test. `cause` says what happened, `remedy` what to do next.
+ */
+export const ERRORS = {
+  OSN_USAGE: {
+    exit: 2,
+    http: 400,
+    cause: "The command line or request is not understood.",
+    remedy: "Read the message and `osnmad help <command>`; nothing was changed.",
+  },
+  OSN_CAPTURE_NOT_FOUND: {
+    exit: 3,
+    http: 404,
+    cause: "The capture cannot be opened.",
+    remedy: "Check the path and that you may read it; use `-` to read standard input.",
+  },
+  OSN_CAPTURE_NO_GALILEO: {
+    exit: 4,
+    http: 422,
+    cause: "The capture holds no Galileo E1-B I/NAV page.",
+    remedy: "Enable RXM-SFRBX and the Galileo E1 signal on the receiver and record again; `osnmad inspect` shows what is in there.",
+  },
+  OSN_CAPTURE_NO_TIME: {
+    exit: 4,
+    http: 422,
+    cause: "Galileo pages are there, but nothing in the capture gives them a Galileo System Time.",
+    remedy: "Record at least a minute, or enable NAV-TIMEGAL, NAV-PVT or RXM-RAWX beside RXM-SFRBX.",
+  },
+  OSN_TRUST_FILE_UNREADABLE: {
+    exit: 5,
+    http: 400,
+    cause: "A key or Merkle tree file cannot be read.",
+    remedy: "Check the path; download the file again from the European GNSS Service Centre (GSC).",
+  },
+  OSN_TRUST_XML_INVALID: {
+    exit: 5,
+    http: 400,
+    cause: "A key or Merkle tree file is not well-formed XML of the GSC form.",
+    remedy: "Download the file again from GSC and do not edit it.",
+  },
+  OSN_TRUST_KEY_INVALID: {
+    exit: 5,
+    http: 400,
+    cause: "A key, point, root or proof in the given material does not check out.",
+    remedy: "Check that key and tree belong together; give the tree that the key was published under.",
+  },
+  OSN_TRUST_ROOT_KEY_UNVERIFIABLE: {
+    exit: 5,
+    http: 400,
+    cause: "A root key was given, but no given public key verifies its signature.",
+    remedy: "Give the public key that signed it with --public-key, or leave --root-key out for a warm start.",
+  },
+  OSN_VECTORS_NOT_FOUND: {
+    exit: 3,
+    http: 404,
+    cause: "No official test vector was found in the folder.",
+    remedy: "Give a folder with a navigation-bits CSV (or a parent of such folders) as GSC publishes them.",
+  },
+  OSN_VECTOR_INVALID: {
+    exit: 4,
+    http: 422,
+    cause: "A test vector's CSV does not read as SVID,NumNavBits,NavBitsHEX, or its name has no date and GST.",
+    remedy: "Use the file as published; the name carries the time of the first page.",
+  },
+  OSN_STATE_CORRUPT: {
+    exit: 6,
+    http: 500,
+    cause: "The stored trust state fails its integrity check or cannot be parsed.",
+    remedy: "Nothing stored is trusted now. Restore it from a backup, or move it away and start cold.",
+  },
+  OSN_STATE_NEWER: {
+    exit: 6,
+    http: 500,
+    cause: "Stored data was written by a newer osnmad.",
+    remedy: "Use that version or a later one; the data was not touched.",
+  },
+  OSN_STATE_UNWRITABLE: {
+    exit: 6,
+    http: 500,
+    cause: "State cannot be written to its folder.",
+    remedy: "Check rights and free space of the folder given by --state or --data-dir.",
+  },
+  OSN_ALERT_LATCHED: {
+    exit: 7,
+    http: 503,
+    cause: "An authenticated OSNMA alert message was received; OSNMA is not to be used.",
+    remedy: "Follow GSC's notices. Install new trusted material by hand when GSC publishes it.",
+  },
+  OSN_LISTEN_FAILED: {
+    exit: 8,
+    http: 500,
+    cause: "The HTTP address cannot be listened on.",
+    remedy: "Choose another --port, or stop the program that holds it.",
+  },
+  OSN_LISTEN_REFUSED: {
+    exit: 2,
+    http: 400,
+    cause: "Positions would be served without authentication beyond this machine.",
+    remedy: "Listen on a loopback address; put an authenticating proxy before it for remote consumers.",
+  },
+  OSN_NOT_FOUND: {
+    exit: 1,
+    http: 404,
+    cause: "There is no such resource.",
+    remedy: "See /openapi.json for what this server answers.",
+  },
+  OSN_NO_FIX: {
+    exit: 1,
+    http: 404,
+    cause: "No fix of the asked assurance level is there yet.",
+    remedy: "Wait for authentication (about 90 s from a hot start), or ask with ?assurance=unverified to see what is missing.",
+  },
+  OSN_INTERNAL: {
+    exit: 70,
+    http: 500,
+    cause: "A defect in osnmad.",
+    remedy: "Please report it with the message, the version and, if you can, the capture.",
+  },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code of the table; `message` says what happened here, the table says what to do. */
+export class OsnmadError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "OsnmadError";
+    this.code = code;
+  }
+  get remedy(): string {
+    return ERRORS[this.code].remedy;
+  }
+  get exitCode(): number {
+    return ERRORS[this.code].exit;
+  }
+}
