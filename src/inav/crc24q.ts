@@ -1,0 +1,53 @@
+/**
+ * CRC-24Q, as used by Galileo I/NAV pages and by RTCM 3.
+ * Source: Galileo OS SIS ICD 2.1 section 5.1.9.4; generator 0x1864CFB, zero start value, no reflection.
+ */
+
+const POLYNOMIAL = 0x1864cfb;
+
+const TABLE = new Int32Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte << 16;
+  for (let bit = 0; bit < 8; bit++) {
+    crc <<= 1;
+    if (crc & 0x1000000) crc ^= POLYNOMIAL;
+  }
+  TABLE[byte] = crc & 0xffffff;
+}
+
+/** CRC-24Q of `bytes[start..end)`. */
+export function crc24q(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let crc = 0;
+  for (let i = start; i < end; i++) crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ bytes[i]];
+  return crc;
+}
+
+function crcOfWord(crc: number, word: number): number {
+  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word >>> 24)];
+  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 16) & 0xff)];
+  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 8) & 0xff)];
+  return ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word & 0xff)];
+}
+
+/**
+ * CRC of a nominal page given as eight 32-bit words (four per half): even bits 0-113, then odd bits 0-81,
+ * 196 bits. A zero start value makes leading zero padding irrelevant, so the stream is taken as it is: 24
+ * whole bytes and a last nibble.
+ */
+export function crc24qOfPage(words: Uint32Array): number {
+  const w3 = words[3];
+  const w4 = words[4];
+  const w5 = words[5];
+  const w6 = words[6];
+  let crc = crcOfWord(0, words[0]);
+  crc = crcOfWord(crc, words[1]);
+  crc = crcOfWord(crc, words[2]);
+  crc = crcOfWord(crc, ((w3 >>> 14) << 14) | (w4 >>> 18));
+  crc = crcOfWord(crc, (w4 << 14) | (w5 >>> 18));
+  crc = crcOfWord(crc, (w5 << 14) | (w6 >>> 18));
+  for (let bit = 17; bit >= 14; bit--) {
+    crc = (crc << 1) ^ (((w6 >>> bit) & 1) << 24);
+    if (crc & 0x1000000) crc ^= POLYNOMIAL;
+  }
+  return crc & 0xffffff;
+}
