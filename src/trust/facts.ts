@@ -10,6 +10,7 @@
  */
 import type { KeyType } from "../osnma/ecdsa.js";
 import { bytesOfHex } from "./hex.js";
+import { leafNode } from "./tree-proof.js";
 import type { TreeKey, TreeNode } from "./tree-proof.js";
 
 /**
@@ -42,7 +43,7 @@ export interface RootFact {
   readonly applicability: Applicability;
   readonly source: string;
   readonly keys: readonly KeyFact[];
-  /** Nodes of the tree known besides the root, for proving keys. */
+  /** Nodes of the tree known besides the root, leaves of the keys included; test/trust proves them. */
   readonly nodes: readonly TreeNode[];
 }
 
@@ -161,14 +162,8 @@ const RAW: readonly {
 ];
 
 /** Every root known by itself, operational ones first. */
-export const ROOT_FACTS: readonly RootFact[] = RAW.map((raw) => ({
-  root: literal(raw.hex),
-  hex: raw.hex.toLowerCase(),
-  label: raw.label,
-  standing: raw.standing,
-  applicability: { begin: raw.begin, end: raw.end },
-  source: raw.source,
-  keys: raw.keys.map((key) => ({
+export const ROOT_FACTS: readonly RootFact[] = RAW.map((raw) => {
+  const keys = raw.keys.map((key) => ({
     i: key.i,
     pkid: key.pkid,
     type: key.type,
@@ -177,9 +172,19 @@ export const ROOT_FACTS: readonly RootFact[] = RAW.map((raw) => ({
     applicability: { begin: key.begin, end: key.end },
     issueDate: key.issueDate,
     source: key.source,
-  })),
-  nodes: raw.nodes.map(([j, i, x]) => ({ j, i, x: literal(x) })),
-}));
+  }));
+  const listed = raw.nodes.map(([j, i, x]) => ({ j, i, x: literal(x) }));
+  return {
+    root: literal(raw.hex),
+    hex: raw.hex.toLowerCase(),
+    label: raw.label,
+    standing: raw.standing,
+    applicability: { begin: raw.begin, end: raw.end },
+    source: raw.source,
+    keys,
+    nodes: [...listed, ...keys.map(leafNode)],
+  };
+});
 
 /** What is known of the root with this lower-case hex, or null. */
 export function rootFact(hex: string): RootFact | null {

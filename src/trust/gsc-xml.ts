@@ -195,7 +195,10 @@ function readTree(tree: XmlElement, issueDate: string, name: string): GscMerkleT
       throw new XmlFault(`tree node j=${j} i=${i} is listed twice`);
     }
     const x = hexField(element, "x_ji");
-    if (x.length !== MERKLE_NODE_BYTES || integer(leaf(element, "lengthInBits"), "lengthInBits", 4096) !== 256) {
+    if (
+      x.length !== MERKLE_NODE_BYTES ||
+      integer(leaf(element, "lengthInBits"), "lengthInBits", 4096) !== 256
+    ) {
       throw new XmlFault(`tree node j=${j} i=${i} is not 256 bits`);
     }
     treeNodes.push({ j, i, x });
@@ -398,13 +401,12 @@ function shown(text: string): string {
   return JSON.stringify(plain.length > 40 ? `${plain.slice(0, 40)}...` : plain);
 }
 
-/** Whether a tree file lists exactly this key. */
-export function listsKey(tree: GscMerkleTree, key: TreeKey): boolean {
-  return tree.publicKeys.some(
-    (other) =>
-      other.i === key.i &&
-      other.pkid === key.pkid &&
-      other.type === key.type &&
-      sameBytes(other.point, key.point),
-  );
+/** Every node a tree file gives: those it lists and the leaves of its keys. */
+export function nodesOf(tree: GscMerkleTree): TreeNode[] {
+  return [...tree.treeNodes, ...tree.publicKeys.map(leafNode)];
+}
+
+/** Whether two descriptions are of the same key at the same leaf. */
+export function sameKey(a: TreeKey, b: TreeKey): boolean {
+  return a.i === b.i && a.pkid === b.pkid && a.type === b.type && sameBytes(a.point, b.point);
 }

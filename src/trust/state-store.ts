@@ -37,7 +37,9 @@ export const MAX_STATE_BYTES = 8 << 20;
 const STALE_TEMPORARY_MILLISECONDS = 600_000;
 
 /** `$XDG_STATE_HOME/osnmad`, or `~/.local/state/osnmad` (XDG Base Directory Specification 0.8). */
-export function defaultStateDir(environment: Readonly<Record<string, string | undefined>> = process.env): string {
+export function defaultStateDir(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string {
   const base = environment["XDG_STATE_HOME"];
   // The specification has relative paths ignored.
   if (base !== undefined && isAbsolute(base)) return join(base, "osnmad");
@@ -73,7 +75,8 @@ export function saveChecked(dir: string, file: string, body: unknown, savedAt: s
   }
   const sum = checksum(STATE_FORMAT, savedAt, body);
   const text = `${JSON.stringify({ format: STATE_FORMAT, savedAt, sha256: sum, body }, null, 1)}\n`;
-  if (Buffer.byteLength(text) > MAX_STATE_BYTES) throw new RangeError("the state is larger than can be read again");
+  if (Buffer.byteLength(text) > MAX_STATE_BYTES)
+    throw new RangeError("the state is larger than can be read again");
   refuseToOverwriteNewer(dir, file);
 
   const path = join(dir, file);
@@ -110,10 +113,14 @@ export function loadChecked(dir: string, file: string): unknown {
   }
   if (!isRecord(document)) throw corrupt("not an object");
   const { format, savedAt, sha256, body } = document;
-  if (typeof format !== "number" || !Number.isInteger(format) || format < 1) throw corrupt("no format number");
+  if (typeof format !== "number" || !Number.isInteger(format) || format < 1)
+    throw corrupt("no format number");
   // Before the checksum: a later layout may well compute it in another way.
   if (format > STATE_FORMAT) {
-    throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${STATE_FORMAT}`);
+    throw new OsnmadError(
+      "OSN_STATE_NEWER",
+      `${path} has format ${format}; this program reads ${STATE_FORMAT}`,
+    );
   }
   if (typeof savedAt !== "string" || typeof sha256 !== "string" || body === undefined) {
     throw corrupt("a member is missing");
