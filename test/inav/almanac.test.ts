@@ -1,20 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { decodeEphemeris, orbitOfAlmanac } from "../../src/ephemeris/ephemeris.js";
+import { decodeEphemeris, orbitOfAlmanac, orbitOfReducedCed } from "../../src/ephemeris/ephemeris.js";
 import type { Ephemeris } from "../../src/ephemeris/ephemeris.js";
 import { distanceMeters } from "../../src/ephemeris/geometry.js";
 import { satelliteState } from "../../src/ephemeris/orbit.js";
 import { AlmanacAssembler } from "../../src/inav/almanac.js";
 import type { Almanac } from "../../src/inav/almanac.js";
-import { gstOf, towOf } from "../../src/inav/gst.js";
-import {
-  decodeRawAs,
-  encodeRawWord,
-  iodNavOf,
-  towOfWord,
-  wnOfWord,
-  wordTypeOf,
-} from "../../src/inav/word.js";
+import { gstOf, subframeOfE1Page, towOf } from "../../src/inav/gst.js";
+import { decodeRawAs, encodeRawWord, iodNavOf, wordTypeOf } from "../../src/inav/word.js";
 import type { FieldWord } from "../../src/inav/word.js";
 import { describeShared, sharedPath } from "../support/shared.js";
 
@@ -153,6 +146,40 @@ describeShared("live almanacs (captures/f9t-2026-03-09-leuven.ubx)", () => {
     }
     expect(ephemerides.size).toBeGreaterThan(8);
     expect(compared).toBeGreaterThan(5);
+  });
+
+  it("come with reduced CED (WT16) that agrees with the ephemeris to metres, orbit and clock together", () => {
+    const words = new Map<number, Uint8Array[]>();
+    const errors: number[] = [];
+    for (const { svid, word, gst } of timedE1Words(
+      readFileSync(sharedPath("captures", "f9t-2026-03-09-leuven.ubx")!),
+    )) {
+      const known = words.get(svid) ?? [];
+      words.set(svid, known);
+      const type = wordTypeOf(word);
+      if (type < 6) known[type] = word;
+      const [, w1, w2, w3, w4, w5] = known;
+      if (type !== 16 || !w1 || !w2 || !w3 || !w4 || !w5) continue;
+      const eph = decodeEphemeris([w1, w2, w3, w4, w5], svid);
+      if (!eph) continue;
+      const full = satelliteState(eph, towOf(gst));
+      const reduced = satelliteState(orbitOfReducedCed(word, subframeOfE1Page(gst))!, towOf(gst));
+      // What a user far below sees: the radial error less that of the clock, which was fitted to make up for it.
+      const radius = Math.hypot(full.x, full.y, full.z);
+      const scale = radius / Math.hypot(reduced.x, reduced.y, reduced.z);
+      const radial = radius / scale - radius;
+      errors.push(Math.abs(radial - (reduced.clockSeconds - full.clockSeconds) * 299792458));
+      const across = distanceMeters(full, {
+        x: reduced.x * scale,
+        y: reduced.y * scale,
+        z: reduced.z * scale,
+      });
+      expect(across, `E${svid}`).toBeLessThan(30);
+    }
+    errors.sort((a, b) => a - b);
+    expect(errors.length).toBeGreaterThan(100);
+    expect(errors[errors.length >> 1]).toBeLessThan(2);
+    expect(errors[Math.floor(errors.length * 0.95)]).toBeLessThan(5);
   });
 });
 
