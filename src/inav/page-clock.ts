@@ -1,0 +1,412 @@
+/**
+ * Gives I/NAV pages their time. A receiver's page message (UBX RXM-SFRBX) carries none, so it is worked out
+ * from three witnesses that must not contradict each other: the time of week inside words 0, 5 and 6 of any
+ * satellite of the same burst, the receiver's own epoch messages around it, and the nominal order of words
+ * (which the ICD calls indicative, so it never decides against the others). Conflict means drop.
+ *
+ * Pages of one slot end at the same Galileo System Time on all satellites; a receiver sends them as a burst.
+ * Facts and measurements: docs/page-time.md. Pure: time comes in as data.
+ */
+import { GPS_WEEK_OFFSET, gstOf, SECONDS_IN_WEEK, SUBFRAME_SECONDS, towOf, wnOf } from "./gst.js";
+import type { Band, InavPage } from "./page.js";
+import { nominalSlots } from "./schedule.js";
+import { towOfWord, wnOfWord } from "./word.js";
+
+/** Receives pages with the GST of the start of their even half, in order of time for each band. */
+export type TimedPageSink = (page: InavPage, pageGst: number) => void;
+
+/** A page takes 2 s; it reaches us this long after its start at the earliest, receiver delay included. */
+const EARLIEST_LAG_SECONDS = 0.7;
+/** And at the latest, as far as the newest epoch message before it tells (measured up to 3.0 s). */
+const LATEST_LAG_SECONDS = 3.1;
+/** At a regular 1 Hz the lag of a page behind the newest epoch message is 1 or 2 s: the parity rule. */
+const PARITY_EARLIEST_SECONDS = 0.99;
+const PARITY_LATEST_SECONDS = 2.5;
+/** Bounds what waits for a time: 64 slots of 2 s. */
+const MAX_HELD_BURSTS = 64;
+const MAX_BURST_PAGES = 128;
+/** Satellites that must agree on a time of week where nothing else confirms it. */
+const AGREEING_SATELLITES = 2;
+const PAGE_SECONDS = 2;
+
+export interface PageClockCounts {
+  /** Pages that got a time. */
+  timed: number;
+  /** Pages whose own time of week contradicts the time of their burst. */
+  contradicting: number;
+  /** Pages of bursts whose witnesses contradict each other. */
+  conflicting: number;
+  /** Pages for which no witness gave a time. */
+  untimed: number;
+  /** Times the clock found the capture at another time than it thought, and began again. */
+  jumps: number;
+}
+
+interface Burst {
+  readonly pages: InavPage[];
+  /** Satellites seen, as bits of two numbers (SVID 1-36). */
+  low: number;
+  high: number;
+  /** Receiver time of the last epoch message before the burst, seconds of week, or null. */
+  readonly reference: number | null;
+  readonly period: number;
+}
+
+/** One band's slots: E1-B pages start at odd seconds, E5b pages at even ones. */
+class BandClock {
+  readonly parity: number;
+  readonly band: Band;
+  burst: Burst | null = null;
+  /** Start of the newest slot that got a time, linear GST. */
+  last: number | null = null;
+  held: Burst[] = [];
+  /** Consecutive bursts whose satellites agree on a time far from the one kept. */
+  elsewhere = 0;
+
+  constructor(band: Band) {
+    this.band = band;
+    this.parity = band === "E1-B" ? 1 : 0;
+  }
+}
+
+export class PageClock {
+  readonly #sink: TimedPageSink;
+  readonly #bands: Readonly<Record<Band, BandClock>> = {
+    "E1-B": new BandClock("E1-B"),
+    E5b: new BandClock("E5b"),
+  };
+  /** Newest receiver epoch: seconds of week, and the spacing of epochs. */
+  #epoch: number | null = null;
+  #period = 1;
+  /** Galileo week by the receiver, and when it was heard (seconds of week). */
+  #receiverWeek: { readonly wn: number; readonly tow: number } | null = null;
+  /** A week number that one satellite's words claimed, waiting for a second one. */
+  #weekClaims = new Map<number, number>();
+  /** Newest linear GST of any page; carries the week. */
+  #newest: number | null = null;
+  readonly counts: PageClockCounts = { timed: 0, contradicting: 0, conflicting: 0, untimed: 0, jumps: 0 };
+
+  constructor(sink: TimedPageSink) {
+    this.#sink = sink;
+  }
+
+  /** Linear GST of the newest timed page, null before the first. */
+  get newest(): number | null {
+    return this.#newest;
+  }
+
+  /** Takes in a CRC-valid page, in the order of the stream. */
+  page(page: InavPage): void {
+    const clock = this.#bands[page.band];
+    let burst = clock.burst;
+    if (burst !== null && has(burst, page.svid)) {
+      // The same satellite again: the next slot has begun without an epoch message between, or a duplicate.
+      const copy = burst.pages.find(({ svid }) => svid === page.svid)!;
+      if (samePage(copy, page)) return;
+      this.#close(clock);
+      burst = null;
+    }
+    if (burst === null) {
+      burst = { pages: [], low: 0, high: 0, reference: this.#epoch, period: this.#period };
+      clock.burst = burst;
+    }
+    if (burst.pages.length >= MAX_BURST_PAGES) return;
+    burst.pages.push(page);
+    if (page.svid < 32) burst.low |= 1 << page.svid;
+    else burst.high |= 1 << (page.svid - 32);
+  }
+
+  /**
+   * Takes in an epoch of the receiver whose time it calls valid: seconds of week (GPS or Galileo, equal to
+   * nanoseconds) and, where valid, the Galileo week.
+   */
+  epoch(towSeconds: number, galileoWeek: number | null): void {
+    if (!(towSeconds >= 0 && towSeconds < SECONDS_IN_WEEK + 1)) return;
+    this.boundary();
+    const tow = towSeconds % SECONDS_IN_WEEK;
+    if (this.#epoch !== null) {
+      const step = wrapWeek(tow - this.#epoch);
+      // Several messages tell the same epoch, RXM-RAWX with the receiver's own clock offset in it.
+      if (step > 0.04 && step <= 60) this.#period = step;
+      if (step > -0.5 || step < -60) this.#epoch = tow;
+    } else {
+      this.#epoch = tow;
+    }
+    if (galileoWeek !== null && galileoWeek >= 0 && galileoWeek < 4096 * 4)
+      this.#receiverWeek = { wn: galileoWeek, tow };
+  }
+
+  /** Any other message of the receiver: the burst before it is complete. */
+  boundary(): void {
+    for (const clock of [this.#bands.E5b, this.#bands["E1-B"]]) if (clock.burst !== null) this.#close(clock);
+  }
+
+  /** The end of the stream. */
+  end(): void {
+    this.boundary();
+    for (const clock of [this.#bands.E5b, this.#bands["E1-B"]]) {
+      for (const burst of clock.held) this.counts.untimed += burst.pages.length;
+      clock.held = [];
+    }
+  }
+
+  #close(clock: BandClock): void {
+    const burst = clock.burst!;
+    clock.burst = null;
+    const votes = this.#votes(clock, burst);
+    this.#noteWeeks(burst, votes.tow);
+    const start = this.#slotOf(clock, burst, votes);
+    if (start === "conflict") {
+      this.counts.conflicting += burst.pages.length;
+      return;
+    }
+    const week = start === null ? null : this.#weekFor(start);
+    if (start === null || week === null) {
+      clock.held.push(burst);
+      if (clock.held.length > MAX_HELD_BURSTS) this.counts.untimed += clock.held.shift()!.pages.length;
+      return;
+    }
+    const gst = gstOf(week, start);
+    if (clock.held.length > 0) this.#releaseHeld(clock, gst);
+    this.#emit(clock, burst, gst);
+  }
+
+  /** Time of week by the satellites' own words, and time modulo 30 s by the nominal order of words. */
+  #votes(clock: BandClock, burst: Burst): { tow: number | null; towCount: number; slots: number | null } {
+    const tows = new Map<number, number>();
+    let slotMask = 0;
+    const slotVotes = new Map<number, number>();
+    let slotVoters = 0;
+    for (const page of burst.pages) {
+      const tow = towOfWord(page.word);
+      if (tow !== null && tow % 2 === clock.parity) tows.set(tow, (tows.get(tow) ?? 0) + 1);
+      if (page.wordType === 0 || page.wordType === 5) continue;
+      const slots = nominalSlots(clock.band, page.wordType);
+      if (slots === null) continue;
+      slotVoters++;
+      for (const slot of slots) slotVotes.set(slot, (slotVotes.get(slot) ?? 0) + 1);
+    }
+    for (const [slot, count] of slotVotes) if (count * 2 > slotVoters) slotMask |= 1 << slot;
+    let tow: number | null = null;
+    let towCount = 0;
+    let tie = false;
+    for (const [value, count] of tows) {
+      if (count > towCount) {
+        tow = value;
+        towCount = count;
+        tie = false;
+      } else if (count === towCount) {
+        tie = true;
+      }
+    }
+    if (tie) {
+      // Satellites contradict each other and neither side is larger: the receiver decides, or nobody.
+      const inReach = [...tows].filter(([value, count]) => count === towCount && this.#inReach(burst, value));
+      tow = inReach.length === 1 ? inReach[0][0] : null;
+      if (tow === null) towCount = -1;
+    }
+    return { tow, towCount, slots: slotMask === 0 ? null : slotMask };
+  }
+
+  /** Whether a slot starting at `tow` fits the receiver's epoch before the burst; true where there is none. */
+  #inReach(burst: Burst, tow: number): boolean {
+    if (burst.reference === null) return true;
+    const lag = wrapWeek(burst.reference - tow);
+    return lag >= Math.min(EARLIEST_LAG_SECONDS, PAGE_SECONDS - burst.period) && lag <= LATEST_LAG_SECONDS;
+  }
+
+  /** Start of the burst's slot, seconds of week; null while it must wait, "conflict" when witnesses disagree. */
+  #slotOf(
+    clock: BandClock,
+    burst: Burst,
+    votes: { tow: number | null; towCount: number; slots: number | null },
+  ): number | null | "conflict" {
+    const { tow, towCount, slots } = votes;
+    if (towCount < 0) return "conflict";
+    const fitsOrder = (start: number): boolean =>
+      slots === null || (slots & (1 << (start % SUBFRAME_SECONDS))) !== 0;
+    const last = clock.last === null ? null : towOf(clock.last);
+    if (tow !== null) {
+      const inReach = this.#inReach(burst, tow);
+      const follows = last !== null && wrapWeek(tow - last) >= 0 && wrapWeek(tow - last) <= SUBFRAME_SECONDS;
+      const referenced = burst.reference !== null;
+      const confirmations =
+        Number(towCount >= AGREEING_SATELLITES) +
+        Number(referenced && inReach) +
+        Number(follows) +
+        Number(slots !== null && fitsOrder(tow));
+      if (referenced && !inReach && !(towCount >= AGREEING_SATELLITES && (follows || fitsOrder(tow))))
+        return "conflict";
+      if (!fitsOrder(tow) && !(towCount >= AGREEING_SATELLITES || (referenced && inReach && follows)))
+        return "conflict";
+      if (confirmations === 0) return null;
+      return tow;
+    }
+    if (burst.reference !== null) {
+      const regular = burst.period >= 0.9 && burst.period <= 1.1;
+      const reference = regular ? Math.round(burst.reference) : burst.reference;
+      const earliest = regular
+        ? PARITY_EARLIEST_SECONDS
+        : Math.min(EARLIEST_LAG_SECONDS, PAGE_SECONDS - burst.period);
+      const latest = regular ? PARITY_LATEST_SECONDS : LATEST_LAG_SECONDS;
+      const candidates: number[] = [];
+      const first = Math.ceil(reference - latest);
+      for (let start = first; start <= reference - earliest; start++) {
+        const wrapped = ((start % SECONDS_IN_WEEK) + SECONDS_IN_WEEK) % SECONDS_IN_WEEK;
+        if (wrapped % 2 === clock.parity && fitsOrder(wrapped)) candidates.push(wrapped);
+      }
+      if (candidates.length === 1) return candidates[0];
+      if (candidates.length > 1) {
+        const following = candidates.filter(
+          (start) => last !== null && wrapWeek(start - last) === PAGE_SECONDS,
+        );
+        if (following.length === 1) return following[0];
+        return null;
+      }
+      return "conflict";
+    }
+    // No receiver time at all: it waits for words that carry a time.
+    return null;
+  }
+
+  /** Bursts that waited get the slots before `gst` that the nominal order of words gives them, or nothing. */
+  #releaseHeld(clock: BandClock, gst: number): void {
+    const timed: { burst: Burst; gst: number }[] = [];
+    let before = gst;
+    for (let i = clock.held.length - 1; i >= 0; i--) {
+      const burst = clock.held[i];
+      const { slots, tow } = this.#votes(clock, burst);
+      let start: number | null = null;
+      if (tow !== null) {
+        start = gst + wrapWeek(tow - towOf(gst));
+      } else if (burst.reference !== null && slots !== null) {
+        for (
+          let candidate = before - PAGE_SECONDS;
+          candidate > before - SUBFRAME_SECONDS;
+          candidate -= PAGE_SECONDS
+        ) {
+          if (
+            (slots & (1 << (towOf(candidate) % SUBFRAME_SECONDS))) !== 0 &&
+            this.#inReach(burst, towOf(candidate))
+          )
+            start ??= candidate;
+        }
+      } else if (slots !== null) {
+        for (
+          let candidate = before - PAGE_SECONDS;
+          candidate > before - SUBFRAME_SECONDS;
+          candidate -= PAGE_SECONDS
+        ) {
+          if ((slots & (1 << (towOf(candidate) % SUBFRAME_SECONDS))) !== 0) start ??= candidate;
+        }
+      }
+      // Within 30 s before a known slot the order of words is unambiguous; further back nothing can be said.
+      const reachable =
+        start !== null && start < before && start > gst - SUBFRAME_SECONDS * (tow === null ? 1 : 4);
+      const follows = clock.last === null || (start !== null && start > clock.last);
+      if (start === null || !reachable || !follows) {
+        for (const dropped of clock.held.slice(0, i + 1)) this.counts.untimed += dropped.pages.length;
+        break;
+      }
+      timed.push({ burst, gst: start });
+      before = start;
+    }
+    clock.held = [];
+    for (let i = timed.length - 1; i >= 0; i--) this.#emit(clock, timed[i].burst, timed[i].gst);
+  }
+
+  /** Collects week numbers that words claim. */
+  #noteWeeks(burst: Burst, tow: number | null): void {
+    if (this.#newest !== null || tow === null) return;
+    for (const page of burst.pages) {
+      const wn = wnOfWord(page.word);
+      if (wn === null || towOfWord(page.word) !== tow) continue;
+      this.#weekClaims.set(wn, (this.#weekClaims.get(wn) ?? 0) + 1);
+      if (this.#weekClaims.size > 16) this.#weekClaims.clear();
+    }
+  }
+
+  /** The Galileo week of a slot that starts at `tow`, or null while unknown. */
+  #weekFor(tow: number): number | null {
+    if (this.#newest !== null) {
+      const newestTow = towOf(this.#newest);
+      return wnOf(this.#newest + wrapWeek(tow - newestTow));
+    }
+    let best: number | null = null;
+    let bestCount = 0;
+    for (const [wn, count] of this.#weekClaims) {
+      if (count > bestCount) {
+        best = wn;
+        bestCount = count;
+      } else if (count === bestCount) {
+        best = null;
+      }
+    }
+    const receiver = this.#receiverWeek;
+    const byReceiver = receiver === null ? null : receiver.wn + weekShift(tow - receiver.tow);
+    if (best !== null && (bestCount >= AGREEING_SATELLITES || byReceiver === best)) return best;
+    if (byReceiver !== null && (best === null || bestCount < AGREEING_SATELLITES))
+      return best === null ? byReceiver : null;
+    return null;
+  }
+
+  #emit(clock: BandClock, burst: Burst, gst: number): void {
+    if (clock.last !== null) {
+      const step = gst - clock.last;
+      if (step < 0 || step > SECONDS_IN_WEEK / 2) {
+        // Satellites agree on a time in the past: a restarted or concatenated recording, or a replay.
+        clock.elsewhere++;
+        if (clock.elsewhere < 2) {
+          this.counts.conflicting += burst.pages.length;
+          return;
+        }
+        this.counts.jumps++;
+      }
+    }
+    clock.elsewhere = 0;
+    clock.last = gst;
+    if (this.#newest === null || gst > this.#newest || this.#newest - gst > SUBFRAME_SECONDS)
+      this.#newest = gst;
+    this.#weekClaims.clear();
+    const tow = towOf(gst);
+    const wn = wnOf(gst) & 0xfff;
+    for (const page of burst.pages) {
+      const own = towOfWord(page.word);
+      const week = wnOfWord(page.word);
+      if ((own !== null && own !== tow) || (week !== null && own !== null && week !== wn)) {
+        this.counts.contradicting++;
+        continue;
+      }
+      this.counts.timed++;
+      this.#sink(page, gst);
+    }
+  }
+}
+
+function has(burst: Burst, svid: number): boolean {
+  return svid < 32 ? (burst.low & (1 << svid)) !== 0 : (burst.high & (1 << (svid - 32))) !== 0;
+}
+
+function samePage(a: InavPage, b: InavPage): boolean {
+  if (a.hkroot !== b.hkroot || a.mack !== b.mack) return false;
+  for (let i = 0; i < 16; i++) if (a.word[i] !== b.word[i]) return false;
+  return true;
+}
+
+/** A difference of times of week as a number of seconds in [-302400, 302400). */
+function wrapWeek(difference: number): number {
+  return (
+    ((((difference + SECONDS_IN_WEEK / 2) % SECONDS_IN_WEEK) + SECONDS_IN_WEEK) % SECONDS_IN_WEEK) -
+    SECONDS_IN_WEEK / 2
+  );
+}
+
+/** How many weeks a time of week moved that changed by `difference` the short way round. */
+function weekShift(difference: number): number {
+  return Math.round((wrapWeek(difference) - difference) / SECONDS_IN_WEEK);
+}
+
+/** Galileo week of a GPS week as receivers report it. */
+export function galileoWeekOfGps(gpsWeek: number): number {
+  return gpsWeek - GPS_WEEK_OFFSET;
+}

@@ -1,0 +1,1488 @@
+/**
+ * The OSNMA engine: pages and trusted time in, authenticated navigation data and events out. It keeps what
+ * arrives until chain and key are known, releases tags when their key is verified, and follows the NMA status
+ * and the chain and public key life cycle (OSNMA SIS ICD 1.1; docs/architecture.md has the order of work).
+ * Pure and synchronous: same input, same output.
+ */
+import { subframeOfE1Page, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
+import type { InavPage } from "../inav/page.js";
+import { e1bHealthOf, sisaIndexOf } from "../inav/word.js";
+import type {
+  AuthenticatedRecord,
+  Cpks,
+  DataRule,
+  EventRecord,
+  EvidenceRecord,
+  NmaStatus,
+  OsnmaState,
+  OsnmaStatusRecord,
+  TagName,
+  TimeAssurance,
+} from "../pipeline/records.js";
+import { Authenticated, authenticate } from "./authenticated.js";
+import { bitsEqual } from "./bits.js";
+import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
+import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
+import { parseDsmPkr, verifyDsmPkr } from "./dsm-pkr.js";
+import { DsmStore, FIRST_PKR_ID, type Assembly } from "./dsm-store.js";
+import { searchKeyTail } from "./key-search.js";
+import { KeyRing, type GivenKey, type GivenRoot, type KeyRingSnapshot, type RingKey } from "./key-ring.js";
+import type { Mac } from "./mac.js";
+import { macLookup, messageIndexOf } from "./mac-lookup-table.js";
+import {
+  adkdOfInfo,
+  cop0Of,
+  copOfInfo,
+  macseqOf,
+  pageOfBit,
+  prnDOfInfo,
+  tagInfoOf,
+  tagStartBit,
+} from "./mack.js";
+import {
+  HISTORY_SECONDS,
+  NavigationData,
+  type Candidate,
+  type CedSet,
+  type TimingSet,
+} from "./navigation-data.js";
+import { Subframe, type SatelliteSubframe } from "./subframe.js";
+import { buildMacseqMessage, buildTagMessage, CED_BITS, TIMING_BITS } from "./tag-message.js";
+import { timeGate, type TimeGateReason, type TrustedTime } from "./time-gate.js";
+
+/** Tags wait this long for a chain (a cold start may need two PKR bursts and a KROOT burst). */
+const PENDING_SUBFRAMES = 40;
+/** Key disclosure delay of ADKD 0, 4 and MACSEQ, and of ADKD 12 (slow MAC). */
+const FAST_DELAY_SECONDS = 30;
+const SLOW_DELAY_SECONDS = 330;
+/** Authenticated data is not used longer than this after its reference time or its last reception. */
+export const DATA_VALIDITY_SECONDS = 4 * 3600;
+/** Guidelines: the DSM-KROOT is to be verified again at least every hour. */
+const KROOT_VALIDITY_SECONDS = 3600;
+/** Pages may arrive out of order by this much; older ones are refused. */
+const REORDER_SECONDS = 30;
+/** Margin on the number of chain steps that time allows. */
+const STEP_MARGIN = 4;
+/** Four satellites give a position. */
+export const SATELLITES_FOR_FIX = 4;
+const CONSTELLATION_PRN = 255;
+const MAX_SVID = 36;
+const MAX_UNVERIFIED_KROOTS = 4;
+
+const NMA_STATUS: readonly (NmaStatus | null)[] = [null, "test", "operational", "dont-use"];
+const CPKS: readonly (Cpks | null)[] = [null, "nominal", "eoc", "crev", "npk", "pkrev", "nmt", "am"];
+type Adkd = 0 | 4 | 12;
+
+export interface OsnmaOptions {
+  readonly roots: readonly GivenRoot[];
+  readonly keys: readonly GivenKey[];
+  /** A DSM-KROOT and the NMA header it was broadcast with, for a hot start. */
+  readonly rootKey?: { readonly dsm: Uint8Array; readonly nmaHeader: number } | null;
+  /** What an earlier engine's `snapshot()` returned. */
+  readonly snapshot?: OsnmaSnapshot | null;
+  readonly rule?: DataRule;
+  /** Minimum equivalent tag length, bits (guidelines since January 2024: 40). */
+  readonly minimumTagBits?: number;
+  readonly timeAssurance: TimeAssurance;
+  /** Called for every decided tag; off by default. */
+  readonly onTag?: ((tag: TagRecord) => void) | null;
+}
+
+export interface TagRecord {
+  readonly type: "tag";
+  readonly prnD: number;
+  readonly tag: TagName;
+  readonly outcome: "verified" | "dummy" | "failed" | "no-data";
+}
+
+export interface OsnmaSink {
+  event(event: EventRecord): void;
+  authenticated(record: AuthenticatedRecord): void;
+}
+
+/** Words 1-5 of a satellite, authenticated together. */
+export interface CedData {
+  readonly svid: number;
+  readonly iodNav: number;
+  /** Words 1-5, 16 bytes each, copies. */
+  readonly words: readonly Uint8Array[];
+}
+
+export type Health = "healthy" | "marginal" | "unhealthy";
+
+/** What is kept of a running engine over restarts. Plain JSON. */
+export interface OsnmaSnapshot {
+  readonly format: 1;
+  readonly alert: boolean;
+  readonly keyRing: KeyRingSnapshot;
+  readonly revokedChains: readonly string[];
+  readonly chains: readonly {
+    readonly role: "current" | "next";
+    readonly dsm: string;
+    readonly nmaHeader: number;
+    readonly signedBy: PublicKeyName;
+    readonly newestGst: number;
+    readonly newestKey: string;
+  }[];
+}
+
+interface Counts {
+  0: number;
+  4: number;
+  12: number;
+}
+const noCounts = (): Counts => ({ 0: 0, 4: 0, 12: 0 });
+
+/** Accumulated verified tags over one exact data set. */
+interface Accumulation {
+  bits: number;
+  tags: TagName[];
+  keyGst: number;
+  chain: Chain;
+  nmaStatus: NmaStatus;
+  /** 0 or 4 once an ADKD 0 or 4 tag counted, and likewise 12. */
+  fast: boolean;
+  slow: boolean;
+  authenticatedAt: number | null;
+  verifiedAt: number;
+}
+
+interface InForce {
+  readonly set: CedSet;
+  readonly accumulation: Accumulation;
+  readonly health: Health;
+}
+
+interface SlotTag {
+  readonly slot: number;
+  readonly prnD: number;
+  readonly adkd: Adkd;
+  readonly cop: number;
+  readonly flexible: boolean;
+}
+
+/** Health for E1-B use (OS SDD classes; galileo-inav section 4). */
+function healthOf(set: CedSet): Health {
+  const { hs, dvs } = e1bHealthOf(set.words[4]);
+  if (hs === 1 || hs === 3) return "unhealthy";
+  if (hs === 2 || dvs === 1 || sisaIndexOf(set.words[2]) === 255) return "marginal";
+  return "healthy";
+}
+
+/** t0e of word 1 as the linear time nearest to `near`. */
+function toeNear(word1: Uint8Array, near: number): number {
+  const toe = ((((word1[2] << 8) | word1[3]) >> 2) & 0x3fff) * 60;
+  const difference = (((toe - towOf(near) + 302_400) % 604_800) + 604_800) % 604_800;
+  return near + difference - 302_400;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+export class OsnmaEngine {
+  readonly rule: DataRule;
+  readonly #sink: OsnmaSink;
+  readonly #timeAssurance: TimeAssurance;
+  readonly #minimumTagBits: number;
+  readonly #onTag: ((tag: TagRecord) => void) | null;
+
+  readonly #ring: KeyRing;
+  readonly #data = new NavigationData();
+  readonly #dsm = new DsmStore();
+  /** Pages that fail the time condition are collected apart: only an alert may act from there. */
+  readonly #untimelyDsm = new DsmStore();
+  #subframes: Subframe[] = [];
+  #untimely: Subframe | null = null;
+
+  #current: Chain | null = null;
+  #next: Chain | null = null;
+  #previous: Chain | null = null;
+  readonly #revokedChains = new Set<string>();
+  #unverifiedKroots: { message: Uint8Array; nmaHeader: number; reported: boolean }[] = [];
+
+  #alert = false;
+  /** The newest authenticated NMA status and the subframe it was heard in. */
+  #nmas: number | null = null;
+  #nmasGst = Number.NEGATIVE_INFINITY;
+  #cpks: number | null = null;
+  #cid: number | null = null;
+  #header: number | null = null;
+  /** GST0 of the first KROOT accepted under the current header: older KROOTs cannot bring back an old header. */
+  #headerGst0 = Number.NEGATIVE_INFINITY;
+  #headerHint: number | null = null;
+  #startGst: number | null = null;
+  #krootVerifiedAt: number | null = null;
+
+  readonly #accumulations = new WeakMap<CedSet | TimingSet, Accumulation>();
+  #ced: (InForce | undefined)[] = [];
+  #timing: ({ readonly set: TimingSet; readonly accumulation: Accumulation } | undefined)[] = [];
+  #wipedAt = Number.NEGATIVE_INFINITY;
+
+  #now = Number.NEGATIVE_INFINITY;
+  #subframeNow = 0;
+  #trusted: TrustedTime | null = null;
+  #gateReason: TimeGateReason | null = null;
+  readonly #message = new Uint8Array(80);
+
+  /** Linear GST of the end of the page that gave the fourth healthy authenticated satellite; null before. */
+  firstFixAt: number | null = null;
+  readonly verified = noCounts();
+  readonly failed = noCounts();
+  readonly dummy = noCounts();
+  readonly authenticatedTags = noCounts();
+  macseqVerified = 0;
+  macseqFailed = 0;
+  keysVerified = 0;
+  rootKeysVerified = 0;
+  readonly publicKeysVerified: PublicKeyName[] = [];
+  stalePages = 0;
+  gatedPages = 0;
+  word5Anomalies = 0;
+
+  constructor(options: OsnmaOptions, sink: OsnmaSink) {
+    this.rule = options.rule ?? "guideline";
+    this.#sink = sink;
+    this.#timeAssurance = options.timeAssurance;
+    this.#minimumTagBits = options.minimumTagBits ?? 40;
+    if (!(this.#minimumTagBits >= 1 && this.#minimumTagBits <= 1024)) {
+      throw new RangeError(`minimumTagBits must be 1 to 1024, not ${this.#minimumTagBits}`);
+    }
+    this.#onTag = options.onTag ?? null;
+    const snapshot = options.snapshot ?? null;
+    this.#ring = new KeyRing(options.roots, options.keys, snapshot?.keyRing ?? null);
+    if (snapshot !== null) this.#restore(snapshot);
+    const rootKey = options.rootKey ?? null;
+    if (rootKey !== null && !this.#alert) this.#installGivenRootKey(rootKey.dsm, rootKey.nmaHeader);
+  }
+
+  /** Whether the root key given for a hot start was verified by a given public key. */
+  rootKeyAccepted: boolean | null = null;
+
+  #installGivenRootKey(dsm: Uint8Array, nmaHeader: number): void {
+    this.rootKeyAccepted = false;
+    for (const key of this.#ring.candidates(dsm[0] & 0x0f)) {
+      const kroot = parseDsmKroot(dsm, key.key.type);
+      if (kroot?.parameters == null || !verifyDsmKroot(kroot, nmaHeader, key.key)) continue;
+      const chain = new Chain(kroot, kroot.parameters, nmaHeader, key.name, null);
+      if (this.#revokedChains.has(chain.identity)) return;
+      this.rootKeyAccepted = true;
+      if (chain.cid === ((nmaHeader >> 4) & 3)) this.#current ??= chain;
+      else this.#next ??= chain;
+      return;
+    }
+  }
+
+  /* ---- input ---------------------------------------------------------------------------------------- */
+
+  /**
+   * Takes in a CRC-valid page whose even half started at `pageGst` (linear GST seconds). `trusted` is what a
+   * clock independent of the signal says of the moment the page ended, or null: then nothing is authenticated.
+   */
+  push(page: InavPage, pageGst: number, trusted: TrustedTime | null): void {
+    if (pageGst < this.#now - 2 - REORDER_SECONDS) {
+      this.stalePages++;
+      return;
+    }
+    const end = pageGst + 2;
+    if (end > this.#now) this.#now = end;
+    this.#startGst ??= pageGst;
+    this.#trusted = trusted;
+    const { gate, reason } = timeGate(end, trusted);
+    if (reason !== this.#gateReason) this.#gateChanged(reason);
+    const subframeGst = page.band === "E1-B" ? subframeOfE1Page(pageGst) : Math.floor(pageGst / 30) * 30;
+    this.#subframeNow = Math.max(this.#subframeNow, subframeGst);
+    if (gate === "none") {
+      this.gatedPages++;
+      if (page.hasOsnma) this.#pushUntimely(page, pageGst, subframeGst);
+      return;
+    }
+    // Under the aggressive rule a word may come after its tag: then it needs the strict time condition itself.
+    if (gate === "all" || this.rule === "guideline") {
+      this.#data.push(page.svid, page.band, page.wordType, page.word, end);
+    }
+    if (!page.hasOsnma || this.#alert) return;
+
+    const index = (pageGst - 1 - subframeGst) >> 1;
+    const subframe = this.#subframeAt(subframeGst);
+    if (subframe === null) return;
+    const satellite = subframe.satellite(page.svid);
+    if (!satellite.put(index, page.hkroot, page.mack, gate)) return;
+    subframe.received |= 1 << index;
+    if (index === 0) this.#noteHeaderHint(page.hkroot);
+    // Keys before DSM: what the last page of a subframe opens still belongs to the status it was sent under.
+    if (!subframe.keyVerified) this.#tryKey(subframe, index);
+    this.#pushHkroot(subframe, satellite, index, end);
+  }
+
+  #subframeAt(gst: number): Subframe | null {
+    const subframes = this.#subframes;
+    for (let i = subframes.length - 1; i >= 0; i--) {
+      if (subframes[i].gst === gst) return subframes[i];
+      if (subframes[i].gst < gst) break;
+    }
+    const newest = subframes[subframes.length - 1] as Subframe | undefined;
+    if (newest !== undefined && newest.gst > gst) return null;
+    const subframe = new Subframe(gst);
+    subframes.push(subframe);
+    const oldest = gst - PENDING_SUBFRAMES * SUBFRAME_SECONDS;
+    if (subframes[0].gst < oldest) this.#subframes = subframes.filter((kept) => kept.gst >= oldest);
+    return subframe;
+  }
+
+  #pushUntimely(page: InavPage, pageGst: number, subframeGst: number): void {
+    if (this.#alert) return;
+    if (this.#untimely?.gst !== subframeGst) this.#untimely = new Subframe(subframeGst);
+    const index = (pageGst - 1 - subframeGst) >> 1;
+    const satellite = this.#untimely.satellite(page.svid);
+    if (!satellite.put(index, page.hkroot, page.mack, "none")) return;
+    const completed = this.#untimelyDsm.push(satellite.hkroot, index, null, pageGst + 2, false);
+    if (completed === null) return;
+    this.#acceptPkr(completed.message, true);
+    completed.assembly.restart(completed.message);
+  }
+
+  #gateChanged(reason: TimeGateReason | null): void {
+    this.#gateReason = reason;
+    if (reason === null) {
+      this.#event(
+        "time-condition-met",
+        "info",
+        "The trusted clock satisfies the time condition for every tag.",
+      );
+    } else {
+      this.#event(
+        "time-condition",
+        "warning",
+        `The time condition limits or forbids authentication: ${reason}.`,
+        { reason },
+      );
+    }
+  }
+
+  #noteHeaderHint(header: number): void {
+    if (header === this.#headerHint) return;
+    this.#headerHint = header;
+    if (header === this.#header) return;
+    this.#event(
+      "nma-header-seen",
+      "info",
+      "A new NMA header is on air; nothing acts on it before a DSM-KROOT verifies with it.",
+      {
+        header: header.toString(16).padStart(2, "0"),
+        nmaStatus: NMA_STATUS[header >> 6],
+        cpks: CPKS[(header >> 1) & 7],
+        chainId: (header >> 4) & 3,
+        authenticated: false,
+      },
+    );
+  }
+
+  /* ---- DSM ------------------------------------------------------------------------------------------ */
+
+  #pushHkroot(subframe: Subframe, satellite: SatelliteSubframe, index: number, end: number): void {
+    const completed = this.#dsm.push(satellite.hkroot, index, subframe.headerFor(satellite), end, true);
+    if (completed === null) return;
+    const { assembly, message } = completed;
+    if (assembly.dsmId >= FIRST_PKR_ID) {
+      const repeated = assembly.completed !== null && sameMessage(assembly.completed, message);
+      if (!repeated) this.#acceptPkr(message, false);
+    } else {
+      this.#completeKroot(assembly, message);
+    }
+    assembly.restart(message);
+  }
+
+  #completeKroot(assembly: Assembly, message: Uint8Array): void {
+    const nmaHeader = assembly.nmaHeader ?? 0;
+    const repeated = assembly.completed !== null && sameMessage(assembly.completed, message);
+    if (repeated) {
+      // The very message was decided before: on air again, it renews what it proved.
+      const chain = this.#chains().find(
+        (known) => known.nmaHeader === nmaHeader && sameMessage(known.kroot.bytes, message),
+      );
+      if (chain !== undefined) {
+        this.#krootVerifiedAt = this.#now;
+        chain.verifiedOnAirAt = this.#now;
+        this.#afterTrustChange();
+      }
+      return;
+    }
+    if (this.#tryKroot(message, nmaHeader)) return;
+    const known = this.#unverifiedKroots.find(
+      (kept) => kept.nmaHeader === nmaHeader && sameMessage(kept.message, message),
+    );
+    if (known !== undefined) return;
+    const missing = this.#ring.candidates(message[0] & 0x0f).length === 0;
+    this.#unverifiedKroots.push({ message, nmaHeader, reported: true });
+    if (this.#unverifiedKroots.length > MAX_UNVERIFIED_KROOTS) this.#unverifiedKroots.shift();
+    const pkid = message[0] & 0x0f;
+    if (missing) {
+      this.#event(
+        "public-key-missing",
+        "notice",
+        `A DSM-KROOT names public key ${pkid}, which is not known or no longer valid.`,
+        { pkid },
+      );
+    } else {
+      this.#event(
+        "kroot-rejected",
+        "warning",
+        `A DSM-KROOT does not verify with any public key ${pkid} known here.`,
+        { pkid },
+      );
+    }
+  }
+
+  /** Verifies a DSM-KROOT with every usable key of its PKID, and acts on it. */
+  #tryKroot(message: Uint8Array, nmaHeader: number): boolean {
+    for (const key of this.#ring.candidates(message[0] & 0x0f)) {
+      const kroot = parseDsmKroot(message, key.key.type);
+      if (kroot !== null && verifyDsmKroot(kroot, nmaHeader, key.key)) {
+        this.#acceptKroot(kroot, nmaHeader, key);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #acceptPkr(message: Uint8Array, alertOnly: boolean): void {
+    const pkr = parseDsmPkr(message);
+    const root = pkr === null ? undefined : this.#ring.roots.find(({ bytes }) => verifyDsmPkr(pkr, bytes));
+    if (pkr === null || root === undefined) {
+      if (!alertOnly) {
+        this.#event(
+          "public-key-rejected",
+          "notice",
+          "A DSM-PKR does not prove itself under any Merkle root given.",
+          {
+            npkt: pkr?.npkt ?? null,
+            pkid: pkr?.npkid ?? null,
+          },
+        );
+      }
+      return;
+    }
+    if (pkr.kind === "alert") {
+      this.#latchAlert(root.name);
+      return;
+    }
+    if (alertOnly) return;
+    const name = { root: root.name, pkid: pkr.npkid };
+    if (this.#ring.isRefused(name.root, name.pkid)) {
+      this.#event(
+        "public-key-refused",
+        "warning",
+        `Public key ${name.pkid} was superseded or revoked and does not come back.`,
+        { publicKey: name },
+      );
+      return;
+    }
+    const key = this.#ring.addProven(root.name, pkr.npkid, pkr.kind, pkr.npk);
+    if (key === null) {
+      this.#event("public-key-rejected", "warning", "A proven public key is no point of its curve.", {
+        publicKey: name,
+      });
+      return;
+    }
+    if (!this.publicKeysVerified.some((known) => known.root === name.root && known.pkid === name.pkid)) {
+      this.publicKeysVerified.push(name);
+      this.#event(
+        "public-key-verified",
+        "notice",
+        `Public key ${name.pkid} is proven under Merkle root ${name.root.slice(0, 8)}.`,
+        {
+          publicKey: name,
+          keyType: pkr.kind,
+          merkleLeaf: pkr.mid,
+        },
+      );
+    }
+    const waiting = this.#unverifiedKroots;
+    this.#unverifiedKroots = [];
+    for (const kept of waiting) {
+      if (!this.#alert && !this.#tryKroot(kept.message, kept.nmaHeader)) this.#unverifiedKroots.push(kept);
+    }
+  }
+
+  /* ---- life cycle ----------------------------------------------------------------------------------- */
+
+  #chains(): Chain[] {
+    return [this.#current, this.#next, this.#previous].filter((chain) => chain !== null);
+  }
+
+  /** Acts on a DSM-KROOT whose signature covers `nmaHeader` (spec: NMA status, CPKS and the life cycle). */
+  #acceptKroot(kroot: DsmKroot, nmaHeader: number, key: RingKey): void {
+    const nmas = nmaHeader >> 6;
+    const cid = (nmaHeader >> 4) & 3;
+    const cpks = (nmaHeader >> 1) & 7;
+    this.rootKeysVerified++;
+    if (nmaHeader !== this.#header && kroot.gst0 < this.#headerGst0) {
+      this.#event(
+        "kroot-stale",
+        "warning",
+        "A genuine but older DSM-KROOT was broadcast again; its status is not believed.",
+        {
+          header: nmaHeader.toString(16),
+        },
+      );
+      return;
+    }
+    const identity = kroot.parameters === null ? null : chainIdentity(kroot.cid, kroot.parameters);
+    if (identity !== null && this.#revokedChains.has(identity)) {
+      this.#event("kroot-refused", "warning", "A DSM-KROOT belongs to a chain that was revoked.", {
+        chainId: kroot.cid,
+      });
+      return;
+    }
+    this.#krootVerifiedAt = this.#now;
+    const former = this.#ring.putInForce(key);
+    this.#event(
+      "kroot-verified",
+      "info",
+      `Root key of chain ${kroot.cid} verified with public key ${key.name.pkid}.`,
+      {
+        chainId: kroot.cid,
+        publicKey: key.name,
+        wnK: kroot.wn,
+        towhK: kroot.towh,
+        header: nmaHeader.toString(16).padStart(2, "0"),
+        chain: kroot.parameters === null ? null : hex(kroot.parameters.alpha),
+      },
+    );
+    if (former !== null) {
+      this.#event(
+        "public-key-in-force",
+        "notice",
+        `Public key ${key.name.pkid} takes over from ${former.name.pkid}.`,
+        {
+          publicKey: key.name,
+          formerPublicKey: former.name,
+        },
+      );
+      if (former.name.root !== key.name.root) {
+        this.#event(
+          "merkle-tree-in-force",
+          "notice",
+          "Keys of the new Merkle tree are in force; the former tree is spent.",
+          {
+            root: key.name.root,
+            formerRoot: former.name.root,
+          },
+        );
+      }
+    }
+
+    let chain: Chain | null = null;
+    if (kroot.parameters === null) {
+      this.#event(
+        "chain-unusable",
+        "warning",
+        `The chain's parameters are reserved: ${kroot.unusableReason}.`,
+        { chainId: kroot.cid },
+      );
+    } else {
+      chain = this.#chainOf(kroot, nmaHeader, key.name);
+    }
+
+    if (CPKS[cpks] === "crev")
+      this.#revokeChains(
+        (other) =>
+          nmas === 3 ? other.cid === cid && other !== chain : other !== chain && other !== this.#next,
+        "crev",
+      );
+    if (CPKS[cpks] === "pkrev") {
+      for (const revoked of this.#ring.revokeBelow(key)) {
+        this.#event("public-key-revoked", "warning", `Public key ${revoked.name.pkid} is revoked.`, {
+          publicKey: revoked.name,
+        });
+      }
+      this.#revokeChains(
+        (other) =>
+          other !== chain &&
+          (this.#ring.find(other.signedBy)?.status === "revoked" || (nmas === 3 && other.cid === cid)),
+        "pkrev",
+      );
+    }
+    if (chain !== null) this.#place(chain, cid);
+
+    if (nmaHeader !== this.#header) {
+      this.#header = nmaHeader;
+      this.#headerGst0 = kroot.gst0;
+    }
+    if (cpks !== this.#cpks) {
+      this.#cpks = cpks;
+      this.#event(
+        "cpks",
+        cpks === 1 ? "info" : "notice",
+        `Chain and public key status: ${CPKS[cpks] ?? "reserved"}.`,
+        { cpks: CPKS[cpks] },
+      );
+      if (CPKS[cpks] === "nmt") {
+        this.#event(
+          "merkle-tree-renewal",
+          "notice",
+          "A new Merkle tree is being introduced; its root must come from GSC.",
+          {
+            root: key.name.root,
+          },
+        );
+      }
+    }
+    this.#cid = cid;
+    this.#noteNmas(nmas, this.#subframeNow, "kroot");
+    this.#afterTrustChange();
+  }
+
+  /** The chain of a verified DSM-KROOT: a known one, checked to be consistent with it, or a new one. */
+  #chainOf(kroot: DsmKroot, nmaHeader: number, signedBy: PublicKeyName): Chain {
+    const parameters = kroot.parameters!;
+    const identity = chainIdentity(kroot.cid, parameters);
+    const known = this.#chains().find((chain) => chain.identity === identity);
+    if (known !== undefined) {
+      const newest = known.newestGst;
+      const steps = Math.abs(kroot.gst0 - SUBFRAME_SECONDS - newest) / SUBFRAME_SECONDS;
+      if (
+        steps <= this.#maxSteps(Math.min(newest, kroot.gst0)) &&
+        known.verifyKey(kroot.gst0 - SUBFRAME_SECONDS, kroot.kroot, steps)
+      ) {
+        known.kroot = kroot;
+        known.nmaHeader = nmaHeader;
+        known.signedBy = signedBy;
+        known.verifiedOnAirAt = this.#now;
+        return known;
+      }
+      this.#event(
+        "chain-inconsistent",
+        "alarm",
+        "Two signed root keys of one chain do not hash into each other; the older is dropped.",
+        {
+          chainId: kroot.cid,
+        },
+      );
+      this.#dropChain(known);
+    }
+    return new Chain(kroot, parameters, nmaHeader, signedBy, this.#now);
+  }
+
+  /** Gives a verified chain its role: `cid` is the chain in force by the signed header. */
+  #place(chain: Chain, cid: number): void {
+    const inForce = chain.cid === cid && chain.kroot.gst0 <= this.#subframeNow + KROOT_VALIDITY_SECONDS;
+    if (inForce) {
+      if (chain === this.#current) return;
+      if (chain === this.#previous) return;
+      if (chain === this.#next) {
+        this.#switchToNext();
+        return;
+      }
+      if (this.#current !== null) {
+        this.#event(
+          "chain-replaced",
+          "notice",
+          `Chain ${chain.cid} is in force; the chain known before it has ended.`,
+          {
+            chainId: chain.cid,
+            formerChainId: this.#current.cid,
+          },
+        );
+      } else {
+        this.#event("chain-installed", "info", `Chain ${chain.cid} is in force.`, {
+          chainId: chain.cid,
+          chain: chain.alphaHex,
+        });
+      }
+      this.#current = chain;
+      this.#previous = null;
+      return;
+    }
+    if (chain === this.#next || chain === this.#current || chain === this.#previous) return;
+    this.#next = chain;
+    chain.from = chain.kroot.gst0;
+    this.#event("next-chain-stored", "notice", `Chain ${chain.cid} is announced and stored.`, {
+      chainId: chain.cid,
+      chain: chain.alphaHex,
+      inForceWn: wnOf(chain.kroot.gst0),
+      inForceTow: towOf(chain.kroot.gst0),
+    });
+  }
+
+  #switchToNext(): void {
+    const next = this.#next!;
+    const former = this.#current;
+    if (former !== null) former.until = next.from;
+    this.#previous = former;
+    this.#current = next;
+    this.#next = null;
+    this.#event("chain-switched", "notice", `Chain ${next.cid} is in force.`, {
+      chainId: next.cid,
+      formerChainId: former?.cid ?? null,
+      chain: next.alphaHex,
+    });
+  }
+
+  #revokeChains(which: (chain: Chain) => boolean, by: "crev" | "pkrev"): void {
+    for (const chain of this.#chains()) {
+      if (!which(chain)) continue;
+      this.#revokedChains.add(chain.identity);
+      this.#dropChain(chain);
+      this.#wipe();
+      this.#event("chain-revoked", "warning", `Chain ${chain.cid} is revoked and dropped.`, {
+        chainId: chain.cid,
+        by,
+        chain: chain.alphaHex,
+      });
+    }
+  }
+
+  #dropChain(chain: Chain): void {
+    if (this.#current === chain) this.#current = null;
+    if (this.#next === chain) this.#next = null;
+    if (this.#previous === chain) this.#previous = null;
+  }
+
+  #latchAlert(root: string): void {
+    if (this.#alert) return;
+    this.#alert = true;
+    this.#current = this.#next = this.#previous = null;
+    this.#unverifiedKroots = [];
+    this.#subframes = [];
+    this.#dsm.clear();
+    this.#untimelyDsm.clear();
+    this.#wipe();
+    this.#cpks = 7;
+    this.#nmas = 3;
+    this.#nmasGst = this.#subframeNow;
+    if (this.#headerHint !== null) this.#cid = (this.#headerHint >> 4) & 3;
+    this.#event(
+      "alert",
+      "alarm",
+      "An authenticated OSNMA alert message: OSNMA is not to be used until new trusted material is installed.",
+      { root },
+    );
+  }
+
+  /** Takes note of an authenticated NMA status heard in subframe `gst`. */
+  #noteNmas(nmas: number, gst: number, by: "kroot" | "tag"): void {
+    if (gst < this.#nmasGst || (gst === this.#nmasGst && by === "tag" && nmas !== 3)) return;
+    this.#nmasGst = gst;
+    if (nmas === this.#nmas) return;
+    this.#nmas = nmas;
+    const usable = nmas === 1 || nmas === 2;
+    this.#event("nma-status", usable ? "info" : "warning", `NMA status: ${NMA_STATUS[nmas] ?? "reserved"}.`, {
+      nmaStatus: NMA_STATUS[nmas],
+      by,
+    });
+    if (!usable) this.#wipe();
+  }
+
+  /** Drops everything authenticated so far: what had been signed under a status that has ended is not used on. */
+  #wipe(): void {
+    this.#ced = [];
+    this.#timing = [];
+    this.#wipedAt = this.#now;
+  }
+
+  /** New chain, key or status: keys that were received before may verify now. */
+  #afterTrustChange(): void {
+    for (let i = this.#subframes.length - 1; i >= 0; i--) {
+      const subframe = this.#subframes[i];
+      if (!subframe.keyVerified) this.#tryKey(subframe, -1);
+    }
+    this.#release();
+  }
+
+  /* ---- keys ----------------------------------------------------------------------------------------- */
+
+  /** Chain steps that the trusted clock allows from `gst` until now. */
+  #maxSteps(gst: number): number {
+    const now = this.#trusted === null ? this.#now : this.#trusted.gst + this.#trusted.boundSeconds;
+    return Math.max(0, Math.ceil((now - gst) / SUBFRAME_SECONDS)) + STEP_MARGIN;
+  }
+
+  /** The verified chain that `cid` names in subframe `gst`. */
+  #chainNamed(cid: number, gst: number): Chain | null {
+    for (const chain of this.#chains()) {
+      if (chain.cid === cid && gst >= chain.from && (chain.until === null || gst < chain.until)) return chain;
+    }
+    return null;
+  }
+
+  /** The chain whose keys are disclosed in subframe `gst`. */
+  #chainDisclosing(gst: number): Chain | null {
+    const current = this.#current;
+    if (current !== null && gst >= current.from) return current;
+    const previous = this.#previous;
+    return previous !== null && previous.until !== null && gst < previous.until && gst >= previous.from
+      ? previous
+      : null;
+  }
+
+  /**
+   * Whether a chain may be used now: one from storage only while no header hints at a revocation, and any only
+   * within an hour of a verified DSM-KROOT.
+   */
+  #mayUse(chain: Chain, header: number): boolean {
+    if (chain.verifiedOnAirAt === null) {
+      const cpks = (header >> 1) & 7;
+      if (header >> 6 === 3 || CPKS[cpks] === "crev" || CPKS[cpks] === "pkrev" || CPKS[cpks] === "am")
+        return false;
+    }
+    const since = this.#krootVerifiedAt ?? this.#startGst ?? this.#now;
+    return this.#now - since <= KROOT_VALIDITY_SECONDS;
+  }
+
+  /** Tries the key of a subframe once its pages are there. `index` is the page that just came, -1 for none. */
+  #tryKey(subframe: Subframe, index: number): void {
+    const header = subframe.nmaHeader;
+    if (header === null && this.#current === null) return;
+    const cid = header === null ? this.#current!.cid : (header >> 4) & 3;
+    const chain = this.#chainNamed(cid, subframe.gst);
+    if (chain === null) return;
+    const { keyStartBit, keyBits, keyPages } = chain.layout;
+    if (index >= 0 && (keyPages & (1 << index)) === 0) return;
+    const missing = keyPages & ~subframe.received;
+    if (missing !== 0) {
+      if (index >= 0 && this.firstFixAt === null) this.#searchKey(subframe, chain, missing, header);
+      return;
+    }
+    if (!this.#mayUse(chain, header ?? 0)) return;
+    const candidates = subframe.keyCandidates(keyStartBit, keyBits, keyPages);
+    if (candidates === null || candidates.length <= subframe.keyCandidatesTried) return;
+    for (const key of candidates) {
+      if (chain.verifyKey(subframe.gst, key, this.#maxSteps(chain.newestGst))) {
+        this.#keyVerified(subframe, chain);
+        return;
+      }
+    }
+    subframe.keyCandidatesTried = candidates.length;
+    this.#event(
+      "key-failed",
+      "warning",
+      "A TESLA key does not belong to the chain in force; it is discarded.",
+      {
+        chainId: chain.cid,
+        keyWn: wnOf(subframe.gst),
+        keyTow: towOf(subframe.gst),
+      },
+    );
+  }
+
+  /**
+   * The last page of a subframe holds few key bits (16 today): they are found by hashing every possibility
+   * back to the previous key, two seconds early. Done only while a first fix is still due, and only when
+   * what waits for this key could complete it.
+   */
+  #searchKey(subframe: Subframe, chain: Chain, missing: number, header: number | null): void {
+    const { keyStartBit, keyBits, keyPages } = chain.layout;
+    const lastPage = pageOfBit(keyStartBit + keyBits - 1);
+    const unknownBits = keyStartBit + keyBits - lastPage * 32;
+    if (missing !== 1 << lastPage || unknownBits > 16 || subframe.keySearched) return;
+    const expected = chain.keyAt(subframe.gst - SUBFRAME_SECONDS);
+    if (expected === null || chain.newestGst !== subframe.gst - SUBFRAME_SECONDS) return;
+    if (!this.#mayUse(chain, header ?? 0) || !this.#couldCompleteFix(subframe.gst)) return;
+    const prefixes = subframe.keyCandidates(keyStartBit, keyBits, keyPages, missing);
+    if (prefixes?.length !== 1) return;
+    subframe.keySearched = true;
+    const key = searchKeyTail(chain.parameters, prefixes[0], unknownBits, subframe.gst, expected);
+    if (key !== null && chain.verifyKey(subframe.gst, key, 1)) this.#keyVerified(subframe, chain);
+  }
+
+  #keyVerified(subframe: Subframe, chain: Chain): void {
+    subframe.keyVerified = true;
+    this.keysVerified++;
+    if (chain === this.#next) this.#switchToNext();
+    this.#release();
+  }
+
+  /** Whether the tags that wait for the key of subframe `keyGst` could bring a fourth satellite. */
+  #couldCompleteFix(keyGst: number): boolean {
+    let count = 0;
+    const hopeful = new Set<number>();
+    for (let svid = 1; svid <= MAX_SVID; svid++) {
+      if (this.#healthyInForce(svid)) {
+        hopeful.add(svid);
+        count++;
+      }
+    }
+    for (const subframe of this.#subframes) {
+      const fast = subframe.gst === keyGst - FAST_DELAY_SECONDS;
+      const slow = subframe.gst === keyGst - SLOW_DELAY_SECONDS;
+      if (!fast && !slow) continue;
+      for (const satellite of subframe.satellites) {
+        const header = subframe.headerFor(satellite);
+        const chain = header === null ? null : this.#chainNamed((header >> 4) & 3, subframe.gst);
+        if (chain === null || !chain.layout.usable) continue;
+        for (const tag of this.#tagsOf(satellite, chain)) {
+          if (tag.adkd === 4 || (tag.adkd === 12) !== slow || tag.cop === 0 || hopeful.has(tag.prnD))
+            continue;
+          const candidates = this.#cedCandidates(satellite.gst, tag, chain);
+          if (candidates.some(({ set }) => healthOf(set) === "healthy")) {
+            hopeful.add(tag.prnD);
+            count++;
+          }
+        }
+      }
+    }
+    return count >= SATELLITES_FOR_FIX;
+  }
+
+  /* ---- tags ----------------------------------------------------------------------------------------- */
+
+  /** Decides every tag whose key is known now. */
+  #release(): void {
+    if (this.#alert) return;
+    for (const subframe of this.#subframes) {
+      for (const satellite of subframe.satellites) {
+        if (satellite.slowDone) continue;
+        if (!satellite.fastDone) {
+          const disclosing = this.#chainDisclosing(subframe.gst + FAST_DELAY_SECONDS);
+          const mac = disclosing?.macAt(subframe.gst + FAST_DELAY_SECONDS) ?? null;
+          if (mac !== null) satellite.fastDone = this.#decide(subframe, satellite, mac, disclosing!, false);
+        }
+        if (satellite.fastDone) {
+          const disclosing = this.#chainDisclosing(subframe.gst + SLOW_DELAY_SECONDS);
+          const mac = disclosing?.macAt(subframe.gst + SLOW_DELAY_SECONDS) ?? null;
+          if (mac !== null) satellite.slowDone = this.#decide(subframe, satellite, mac, disclosing!, true);
+        }
+        if (this.#alert) return;
+      }
+    }
+    if (this.firstFixAt === null) {
+      let count = 0;
+      for (let svid = 1; svid <= MAX_SVID; svid++) if (this.#healthyInForce(svid)) count++;
+      if (count >= SATELLITES_FOR_FIX) {
+        this.firstFixAt = this.#now;
+        this.#event(
+          "first-authenticated-fix",
+          "notice",
+          "Four healthy satellites have authenticated ephemeris and clock data.",
+          {
+            satellites: count,
+            rule: this.rule,
+          },
+        );
+      }
+    }
+  }
+
+  /** Tags of a MACK that are wholly there and fit the look-up table. */
+  #tagsOf(satellite: SatelliteSubframe, chain: Chain): SlotTag[] {
+    const { layout } = chain;
+    const slots = macLookup(chain.parameters.maclt, messageIndexOf(satellite.gst));
+    const tags: SlotTag[] = [];
+    if (slots === null) return tags;
+    for (let slot = 0; slot < layout.slots; slot++) {
+      const pages = layout.slotPages[slot];
+      if ((satellite.pages & pages) !== pages) continue;
+      if (slot === 0) {
+        tags.push({
+          slot,
+          prnD: satellite.svid,
+          adkd: 0,
+          cop: cop0Of(satellite.mack, layout),
+          flexible: false,
+        });
+        continue;
+      }
+      const info = tagInfoOf(satellite.mack, layout, slot);
+      const adkd = adkdOfInfo(info);
+      const expected = slots[slot];
+      if (adkd !== 0 && adkd !== 4 && adkd !== 12) continue;
+      if (!expected.flexible && adkd !== expected.adkd) continue;
+      let prnD = prnDOfInfo(info);
+      if (prnD === CONSTELLATION_PRN && adkd === 4) prnD = satellite.svid;
+      if (!(prnD >= 1 && prnD <= MAX_SVID)) continue;
+      if (expected.self && prnD !== satellite.svid) continue;
+      tags.push({ slot, prnD, adkd, cop: copOfInfo(info), flexible: expected.flexible });
+    }
+    return tags;
+  }
+
+  /** Decides one MACK's tags, fast or slow ones. Returns false while the chain of its subframe is unknown. */
+  #decide(
+    subframe: Subframe,
+    satellite: SatelliteSubframe,
+    mac: Mac,
+    disclosing: Chain,
+    slow: boolean,
+  ): boolean {
+    const header = subframe.headerFor(satellite);
+    if (header === null) return true;
+    const chain = this.#chainNamed((header >> 4) & 3, subframe.gst);
+    if (chain === null) return false;
+    if (!chain.layout.usable) return true;
+    const nmas = header >> 6;
+    if (!slow && satellite.gate === "all") this.#decideMacseq(satellite, chain, mac);
+    if (!slow && satellite.gate !== "all") return true;
+    for (const tag of this.#tagsOf(satellite, chain)) {
+      if ((tag.adkd === 12) !== slow) continue;
+      if (tag.flexible && satellite.macseq !== "verified") continue;
+      this.#decideTag(satellite, tag, chain, disclosing, mac, nmas);
+      if (this.#alert) return true;
+    }
+    return true;
+  }
+
+  #decideMacseq(satellite: SatelliteSubframe, chain: Chain, mac: Mac): void {
+    const { layout } = chain;
+    const slots = macLookup(chain.parameters.maclt, messageIndexOf(satellite.gst));
+    if (slots === null) return;
+    let pages = layout.infoPages[0];
+    const infos: number[] = [];
+    for (let slot = 1; slot < layout.slots; slot++) if (slots[slot].flexible) pages |= layout.infoPages[slot];
+    if ((satellite.pages & pages) !== pages) {
+      satellite.macseq = "unusable";
+      return;
+    }
+    for (let slot = 1; slot < layout.slots; slot++) {
+      if (slots[slot].flexible) infos.push(tagInfoOf(satellite.mack, layout, slot));
+    }
+    const length = buildMacseqMessage(this.#message, satellite.svid, satellite.gst, infos);
+    const digest = mac.digest(this.#message, length);
+    const macseq = (digest[0] << 4) | (digest[1] >> 4);
+    if (macseq === macseqOf(satellite.mack, layout)) {
+      satellite.macseq = "verified";
+      this.macseqVerified++;
+    } else {
+      satellite.macseq = "failed";
+      this.macseqFailed++;
+      this.#event(
+        "macseq-failed",
+        "alarm",
+        `MACSEQ of E${satellite.svid} does not verify; its flexible tags are not used.`,
+        {
+          prnA: satellite.svid,
+          subframeWn: wnOf(satellite.gst),
+          subframeTow: towOf(satellite.gst),
+        },
+      );
+    }
+  }
+
+  /** End of the window in which words may be received for a tag of subframe `gst`. */
+  #dataUntil(gst: number, adkd: Adkd, chain: Chain): number {
+    // Guideline: before the end of the last Tag-Info field; the word of that page precedes it in the page.
+    const lastInfoPage = pageOfBit(chain.layout.keyStartBit - 1);
+    const guideline = gst + 1 + 2 * lastInfoPage + 2;
+    if (this.rule === "guideline") return guideline;
+    // Aggressive: before the page half with the first bit of the key that opens the tag, minus the clock bound.
+    const delay = adkd === 12 ? SLOW_DELAY_SECONDS : FAST_DELAY_SECONDS;
+    const disclosing = this.#chainDisclosing(gst + delay) ?? chain;
+    const firstKeyPage = pageOfBit(disclosing.layout.keyStartBit);
+    const disclosure = gst + delay + 1 + 2 * firstKeyPage + 1;
+    return Math.max(guideline, disclosure - (this.#trusted?.boundSeconds ?? Number.POSITIVE_INFINITY));
+  }
+
+  #cedCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<CedSet>[] {
+    const from = gst - SUBFRAME_SECONDS * tag.cop + 2;
+    return this.#data.cedCandidates(tag.prnD, from, this.#dataUntil(gst, tag.adkd, chain), gst + 1);
+  }
+
+  #timingCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<TimingSet>[] {
+    const from = gst - SUBFRAME_SECONDS * tag.cop + 2;
+    const from10 = Math.min(from, gst - 2 * SUBFRAME_SECONDS + 2);
+    return this.#data.timingCandidates(tag.prnD, from, from10, this.#dataUntil(gst, 4, chain), gst + 1);
+  }
+
+  #decideTag(
+    satellite: SatelliteSubframe,
+    tag: SlotTag,
+    chain: Chain,
+    disclosing: Chain,
+    mac: Mac,
+    nmas: number,
+  ): void {
+    const { layout } = chain;
+    const { gst } = satellite;
+    const bits = tag.adkd === 4 ? TIMING_BITS : CED_BITS;
+    const prnD = tag.slot === 0 ? null : tag.prnD;
+    const at = tagStartBit(layout, tag.slot);
+    const matches = (navBits: Uint8Array | null): boolean => {
+      const length = buildTagMessage(
+        this.#message,
+        prnD,
+        satellite.svid,
+        gst,
+        tag.slot + 1,
+        nmas,
+        navBits,
+        bits,
+      );
+      return bitsEqual(mac.digest(this.#message, length), 0, satellite.mack, at, layout.tagBits);
+    };
+    if (tag.cop === 0) {
+      if (matches(null)) {
+        this.dummy[tag.adkd]++;
+        this.#report(satellite, tag, "dummy");
+        this.#noteNmas(nmas, gst, "tag");
+      } else {
+        this.#fail(satellite, tag, "a dummy tag does not verify over zeros");
+      }
+      return;
+    }
+    const candidates: readonly Candidate<CedSet | TimingSet>[] =
+      tag.adkd === 4 ? this.#timingCandidates(gst, tag, chain) : this.#cedCandidates(gst, tag, chain);
+    let properFailed = false;
+    for (const { set, proper } of candidates) {
+      if (!matches(set.navBits)) {
+        properFailed ||= proper;
+        continue;
+      }
+      this.verified[tag.adkd]++;
+      this.#report(satellite, tag, "verified");
+      this.#noteNmas(nmas, gst, "tag");
+      if (properFailed && set.kind === "ced") {
+        this.word5Anomalies++;
+        this.#event(
+          "word5-anomaly",
+          "notice",
+          `A tag of E${satellite.svid} still covers the former word 5 of E${tag.prnD}; the newer one is not authenticated.`,
+          {
+            prnA: satellite.svid,
+            prnD: tag.prnD,
+          },
+        );
+      }
+      this.#credit(set, satellite, tag, chain, disclosing, nmas);
+      return;
+    }
+    if (properFailed) this.#fail(satellite, tag, "the words received in its window do not give this tag");
+    else this.#report(satellite, tag, "no-data");
+  }
+
+  #report(satellite: SatelliteSubframe, tag: SlotTag, outcome: TagRecord["outcome"]): void {
+    this.#onTag?.({ type: "tag", prnD: tag.prnD, tag: tagName(satellite, tag), outcome });
+  }
+
+  #fail(satellite: SatelliteSubframe, tag: SlotTag, reason: string): void {
+    this.failed[tag.adkd]++;
+    this.#report(satellite, tag, "failed");
+    this.#event("tag-failed", "alarm", `A tag of E${satellite.svid} over E${tag.prnD} fails: ${reason}.`, {
+      tag: tagName(satellite, tag),
+      prnD: tag.prnD,
+    });
+    // A failing tag spoils what has not reached the minimum length yet: accumulation starts again.
+    for (const { set } of tag.adkd === 4 ? [] : this.#cedCandidatesOf(tag.prnD)) {
+      const accumulation = this.#accumulations.get(set);
+      if (accumulation?.authenticatedAt === null) this.#accumulations.delete(set);
+    }
+  }
+
+  #cedCandidatesOf(svid: number): Candidate<CedSet>[] {
+    return this.#data.cedCandidates(svid, this.#now - HISTORY_SECONDS, this.#now, this.#now);
+  }
+
+  /** Credits a verified tag to the data set it verified. */
+  #credit(
+    set: CedSet | TimingSet,
+    satellite: SatelliteSubframe,
+    tag: SlotTag,
+    chain: Chain,
+    disclosing: Chain,
+    nmas: number,
+  ): void {
+    const nmaStatus = NMA_STATUS[nmas];
+    // Neither a tag sent under "don't use" or a reserved status nor one opened after such a status counts.
+    if (nmaStatus === null || nmaStatus === "dont-use" || this.#nmas === 3 || this.#nmas === 0) return;
+    let accumulation = this.#accumulations.get(set);
+    if (
+      accumulation === undefined ||
+      (accumulation.authenticatedAt !== null && accumulation.verifiedAt < this.#wipedAt)
+    ) {
+      accumulation = {
+        bits: 0,
+        tags: [],
+        keyGst: 0,
+        chain: disclosing,
+        nmaStatus,
+        fast: false,
+        slow: false,
+        authenticatedAt: null,
+        verifiedAt: this.#now,
+      };
+      this.#accumulations.set(set, accumulation);
+    }
+    const gained = tag.adkd === 12 ? !accumulation.slow : !accumulation.fast;
+    if (tag.adkd === 12) accumulation.slow = true;
+    else accumulation.fast = true;
+    accumulation.bits += chain.layout.tagBits;
+    accumulation.keyGst = satellite.gst + (tag.adkd === 12 ? SLOW_DELAY_SECONDS : FAST_DELAY_SECONDS);
+    accumulation.chain = disclosing;
+    accumulation.nmaStatus = nmaStatus;
+    accumulation.verifiedAt = this.#now;
+    if (accumulation.authenticatedAt === null || gained) accumulation.tags.push(tagName(satellite, tag));
+    if (accumulation.bits < this.#minimumTagBits) return;
+    this.authenticatedTags[tag.adkd]++;
+    const first = accumulation.authenticatedAt === null;
+    accumulation.authenticatedAt ??= this.#now;
+    if (set.kind === "ced") {
+      const known = this.#ced[set.svid];
+      if (known?.set !== set && (known === undefined || isNewer(set, known.set))) {
+        this.#ced[set.svid] = { set, accumulation, health: healthOf(set) };
+      }
+    } else {
+      const known = this.#timing[set.svid];
+      if (known === undefined || set.word6.lastSeen >= known.set.word6.lastSeen)
+        this.#timing[set.svid] = { set, accumulation };
+    }
+    if (first || gained) this.#sink.authenticated(this.#recordOf(set, accumulation, tag.adkd));
+  }
+
+  #recordOf(set: CedSet | TimingSet, accumulation: Accumulation, byAdkd: Adkd): AuthenticatedRecord {
+    const words: Record<string, string> = {};
+    if (set.kind === "ced") set.words.forEach((word, i) => (words[String(i + 1)] = hex(word)));
+    else {
+      words["6"] = hex(set.word6.word);
+      words["10"] = hex(set.word10.word);
+    }
+    return {
+      type: "authenticated",
+      wn: wnOf(this.#subframeNow),
+      tow: towOf(this.#subframeNow),
+      at: this.#now,
+      data: set.kind,
+      svid: set.svid,
+      iodNav: set.kind === "ced" ? set.iodNav : null,
+      byAdkd,
+      health: set.kind === "ced" ? healthOf(set) : null,
+      words,
+      rebuilt: set.kind === "ced" ? set.rebuilt : [],
+      evidence: this.#evidenceOf(accumulation),
+    };
+  }
+
+  #evidenceOf(accumulation: Accumulation): EvidenceRecord {
+    const { chain, keyGst } = accumulation;
+    const key = chain.keyAt(keyGst);
+    return {
+      tags: accumulation.tags.slice(),
+      tagBits: accumulation.bits,
+      key: { wn: wnOf(keyGst), tow: towOf(keyGst), value: key === null ? "" : hex(key) },
+      chain: { cid: chain.cid, alpha: chain.alphaHex },
+      rootKey: { wn: chain.kroot.wn, towh: chain.kroot.towh, value: hex(chain.kroot.kroot) },
+      publicKey: chain.signedBy,
+      nmaStatus: accumulation.nmaStatus,
+      rule: this.rule,
+      timeAssurance: this.#timeAssurance,
+    };
+  }
+
+  /* ---- what is in force ----------------------------------------------------------------------------- */
+
+  #isInForce(entry: InForce): boolean {
+    const age = this.#now - Math.max(entry.set.word5.lastSeen, entry.set.batch.lastSeen);
+    const toeAge = Math.abs(this.#now - toeNear(entry.set.words[0], this.#now));
+    return age <= DATA_VALIDITY_SECONDS && toeAge <= DATA_VALIDITY_SECONDS;
+  }
+
+  #healthyInForce(svid: number): boolean {
+    const entry = this.#ced[svid];
+    return entry !== undefined && entry.health === "healthy" && this.#isInForce(entry);
+  }
+
+  /** The authenticated clock and ephemeris data of a satellite in force now, healthy or not; else null. */
+  ced(svid: number): Authenticated<CedData> | null {
+    const entry = this.#ced[svid];
+    if (entry === undefined || this.#alert || !this.#isInForce(entry)) return null;
+    const { set, accumulation } = entry;
+    const words = set.words.map((word) => word.slice());
+    return authenticate({ svid: set.svid, iodNav: set.iodNav, words }, this.#evidenceOf(accumulation));
+  }
+
+  /** The authenticated words 6 and 10 (GGTO part) of a satellite, newest; else null. */
+  timing(svid: number): Authenticated<{ svid: number; word6: Uint8Array; word10: Uint8Array }> | null {
+    const entry = this.#timing[svid];
+    if (entry === undefined || this.#alert || this.#now - entry.set.word6.lastSeen > DATA_VALIDITY_SECONDS)
+      return null;
+    const { word6, word10 } = entry.set;
+    return authenticate(
+      { svid, word6: word6.word.slice(), word10: word10.word.slice() },
+      this.#evidenceOf(entry.accumulation),
+    );
+  }
+
+  /** Summary of a satellite's authenticated data for status displays. */
+  satelliteStatus(svid: number): {
+    readonly iodNav: number;
+    readonly health: Health;
+    readonly byAdkd: readonly number[];
+    readonly tagBits: number;
+    readonly verifiedAt: number;
+    readonly rule: DataRule;
+  } | null {
+    const entry = this.#ced[svid];
+    if (entry === undefined || !this.#isInForce(entry)) return null;
+    const { accumulation, set, health } = entry;
+    const byAdkd = [...(accumulation.fast ? [0] : []), ...(accumulation.slow ? [12] : [])];
+    return {
+      iodNav: set.iodNav,
+      health,
+      byAdkd,
+      tagBits: accumulation.bits,
+      verifiedAt: accumulation.verifiedAt,
+      rule: this.rule,
+    };
+  }
+
+  timingVerifiedAt(svid: number): number | null {
+    return this.#timing[svid]?.accumulation.verifiedAt ?? null;
+  }
+
+  get state(): OsnmaState {
+    if (this.#alert) return "alert";
+    if (this.#nmas === 3) return "suspended";
+    if (this.#ced.some((entry) => entry !== undefined && this.#isInForce(entry))) return "authenticating";
+    if (this.#current !== null) return "hot";
+    return this.#ring.hasUsableKey ? "warm" : "cold";
+  }
+
+  get alertVerified(): boolean {
+    return this.#alert;
+  }
+
+  get nmaStatus(): NmaStatus | null {
+    return this.#nmas === null ? null : NMA_STATUS[this.#nmas];
+  }
+
+  get cpks(): Cpks | null {
+    return this.#cpks === null ? null : CPKS[this.#cpks];
+  }
+
+  get chainId(): number | null {
+    return this.#cid ?? this.#current?.cid ?? null;
+  }
+
+  /** GST of the newest page, linear seconds; -Infinity before the first. */
+  get now(): number {
+    return this.#now;
+  }
+
+  status(): OsnmaStatusRecord {
+    const current = this.#current;
+    const next = this.#next;
+    return {
+      state: this.state,
+      nmaStatus: this.nmaStatus,
+      cpks: this.cpks,
+      alert: this.#alert,
+      chain:
+        current === null
+          ? null
+          : {
+              cid: current.cid,
+              alpha: current.alphaHex,
+              hash: current.parameters.hash,
+              mac: current.parameters.mac,
+              keyBits: current.parameters.keyBits,
+              tagBits: current.parameters.tagBits,
+              maclt: current.parameters.maclt,
+              newestKeyAt: current.newestGst,
+            },
+      nextChain: next === null ? null : { cid: next.cid, alpha: next.alphaHex, inForceAt: next.kroot.gst0 },
+      rootKeyVerifiedAt: this.#krootVerifiedAt,
+      publicKeyInForce: this.#ring.inForce?.name ?? null,
+      publicKeys: [...this.#ring.all].map(({ name, key, status }) => ({
+        root: name.root,
+        pkid: name.pkid,
+        type: key.type,
+        status,
+      })),
+      roots: this.#ring.roots.map(({ name }) => name),
+    };
+  }
+
+  /* ---- persistence ---------------------------------------------------------------------------------- */
+
+  snapshot(): OsnmaSnapshot {
+    const keep = (role: "current" | "next", chain: Chain | null) =>
+      chain === null
+        ? []
+        : [
+            {
+              role,
+              dsm: hex(chain.kroot.bytes),
+              nmaHeader: chain.nmaHeader,
+              signedBy: chain.signedBy,
+              newestGst: chain.newestGst,
+              newestKey: hex(chain.newestKey),
+            },
+          ];
+    return {
+      format: 1,
+      alert: this.#alert,
+      keyRing: this.#ring.snapshot(),
+      revokedChains: [...this.#revokedChains],
+      chains: [...keep("current", this.#current), ...keep("next", this.#next)],
+    };
+  }
+
+  #restore(snapshot: OsnmaSnapshot): void {
+    for (const identity of snapshot.revokedChains) this.#revokedChains.add(identity);
+    this.#alert = snapshot.alert;
+    if (this.#alert) {
+      this.#nmas = 3;
+      this.#cpks = 7;
+      return;
+    }
+    for (const kept of snapshot.chains) {
+      // A stored chain is worth what its signature is worth under the keys trusted now.
+      const key = this.#ring.find(kept.signedBy);
+      if (key === null || !this.#ring.isUsable(key)) continue;
+      const kroot = parseDsmKroot(Uint8Array.from(Buffer.from(kept.dsm, "hex")), key.key.type);
+      if (kroot?.parameters == null || !verifyDsmKroot(kroot, kept.nmaHeader, key.key)) continue;
+      const chain = new Chain(kroot, kroot.parameters, kept.nmaHeader, key.name, null);
+      if (this.#revokedChains.has(chain.identity)) continue;
+      const newestKey = Uint8Array.from(Buffer.from(kept.newestKey, "hex"));
+      const steps = (kept.newestGst - chain.newestGst) / SUBFRAME_SECONDS;
+      if (steps > 0 && !chain.verifyKey(kept.newestGst, newestKey, steps)) continue;
+      if (kept.role === "current") this.#current = chain;
+      else {
+        this.#next = chain;
+        chain.from = kroot.gst0;
+      }
+    }
+  }
+
+  /* ---- events --------------------------------------------------------------------------------------- */
+
+  #event(
+    name: string,
+    severity: EventRecord["severity"],
+    message: string,
+    detail: Record<string, unknown> = {},
+  ): void {
+    const gst = this.#subframeNow;
+    const at = Number.isFinite(this.#now) ? this.#now : null;
+    this.#sink.event({
+      type: "event",
+      name,
+      wn: at === null ? null : wnOf(gst),
+      tow: at === null ? null : towOf(gst),
+      at,
+      severity,
+      message,
+      ...detail,
+    });
+  }
+}
+
+function tagName(satellite: SatelliteSubframe, tag: SlotTag): TagName {
+  return {
+    prnA: satellite.svid,
+    wn: wnOf(satellite.gst),
+    tow: towOf(satellite.gst),
+    ctr: tag.slot + 1,
+    adkd: tag.adkd,
+    cop: tag.cop,
+  };
+}
+
+/** Whether `a` is more recent data than `b`: a later batch, or a later word 5 in the same batch. */
+function isNewer(a: CedSet, b: CedSet): boolean {
+  if (a.batch !== b.batch) return a.batch.lastSeen >= b.batch.lastSeen;
+  return a.word5.lastSeen >= b.word5.lastSeen;
+}
+
+function sameMessage(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

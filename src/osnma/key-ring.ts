@@ -1,0 +1,180 @@
+/**
+ * Merkle roots and public keys: given by the operator, or proven by a DSM-PKR against a given root. A key is
+ * named by (root, PKID). Revocation and anti-rollback follow OSNMA SIS ICD 1.1 (PKREV) and the guidelines: a
+ * PKID below the one in force is refused under the same root, and a root that was renewed does not come back.
+ */
+import type { PublicKeyName } from "./chain.js";
+import { importPublicKey, type EcdsaPublicKey, type KeyType } from "./ecdsa.js";
+
+/** `known`: usable; `in-force`: signed the newest verified KROOT; the others are never used again. */
+export type KeyStatus = "known" | "in-force" | "superseded" | "revoked";
+
+export interface RingKey {
+  readonly name: PublicKeyName;
+  readonly key: EcdsaPublicKey;
+  readonly origin: "given" | "dsm-pkr";
+  status: KeyStatus;
+}
+
+export interface GivenRoot {
+  /** 64 hexadecimal digits, upper case. */
+  readonly root: string;
+}
+
+export interface GivenKey {
+  /** The root's digits, or `explicit:` and a digest where a key was given without a tree. */
+  readonly root: string;
+  readonly pkid: number;
+  readonly type: KeyType;
+  /** Compressed point. */
+  readonly point: Uint8Array;
+}
+
+export interface KeyRingSnapshot {
+  readonly keys: readonly {
+    readonly root: string;
+    readonly pkid: number;
+    readonly type: KeyType;
+    readonly point: string;
+    readonly origin: "given" | "dsm-pkr";
+    readonly status: KeyStatus;
+  }[];
+  readonly renewedRoots: readonly string[];
+}
+
+const nameOf = (name: PublicKeyName): string => `${name.root}/${name.pkid}`;
+
+export class KeyRing {
+  readonly roots: readonly { readonly name: string; readonly bytes: Uint8Array }[];
+  readonly #keys = new Map<string, RingKey>();
+  readonly #renewedRoots = new Set<string>();
+  #inForce: RingKey | null = null;
+
+  constructor(
+    roots: readonly GivenRoot[],
+    keys: readonly GivenKey[],
+    snapshot: KeyRingSnapshot | null = null,
+  ) {
+    this.roots = roots.map(({ root }) => ({ name: root, bytes: Uint8Array.from(Buffer.from(root, "hex")) }));
+    for (const given of keys) this.#add(given, "given", "known");
+    if (snapshot === null) return;
+    for (const root of snapshot.renewedRoots) this.#renewedRoots.add(root);
+    for (const kept of snapshot.keys) {
+      // A key that came over the air is worth what its root is worth: without the root it is not restored.
+      const rooted = roots.some(({ root }) => root === kept.root);
+      const known = this.#keys.get(nameOf(kept));
+      if (known === undefined && !(kept.origin === "dsm-pkr" && rooted)) {
+        if (kept.status === "revoked")
+          this.#add({ ...kept, point: hexBytes(kept.point) }, kept.origin, "revoked");
+        continue;
+      }
+      const key = known ?? this.#add({ ...kept, point: hexBytes(kept.point) }, kept.origin, kept.status);
+      if (key === null) continue;
+      key.status = kept.status;
+      if (kept.status === "in-force") this.#inForce = key;
+    }
+  }
+
+  #add(given: GivenKey, origin: "given" | "dsm-pkr", status: KeyStatus): RingKey | null {
+    const key = importPublicKey(given.type, given.point);
+    if (key === null) return null;
+    const entry: RingKey = { name: { root: given.root, pkid: given.pkid }, key, origin, status };
+    this.#keys.set(nameOf(entry.name), entry);
+    return entry;
+  }
+
+  get inForce(): RingKey | null {
+    return this.#inForce;
+  }
+
+  get all(): Iterable<RingKey> {
+    return this.#keys.values();
+  }
+
+  get hasUsableKey(): boolean {
+    for (const key of this.#keys.values()) if (this.isUsable(key)) return true;
+    return false;
+  }
+
+  isUsable(key: RingKey): boolean {
+    return (key.status === "known" || key.status === "in-force") && !this.#renewedRoots.has(key.name.root);
+  }
+
+  find(name: PublicKeyName): RingKey | null {
+    return this.#keys.get(nameOf(name)) ?? null;
+  }
+
+  /** Usable keys with this PKID, over all roots; the key in force first. */
+  candidates(pkid: number): RingKey[] {
+    const found: RingKey[] = [];
+    for (const key of this.#keys.values()) if (key.name.pkid === pkid && this.isUsable(key)) found.push(key);
+    return found.sort((a, b) => Number(b.status === "in-force") - Number(a.status === "in-force"));
+  }
+
+  /** Whether a key was refused for good under this name. */
+  isRefused(root: string, pkid: number): boolean {
+    if (this.#renewedRoots.has(root)) return true;
+    const status = this.#keys.get(nameOf({ root, pkid }))?.status;
+    if (status === "revoked" || status === "superseded") return true;
+    const inForce = this.#inForce;
+    return inForce?.name.root === root && pkid < inForce.name.pkid;
+  }
+
+  /** Takes in a key that a DSM-PKR proved. Returns null where the point is on no curve. */
+  addProven(root: string, pkid: number, type: KeyType, point: Uint8Array): RingKey | null {
+    const known = this.#keys.get(nameOf({ root, pkid }));
+    if (known !== undefined) return known;
+    return this.#add({ root, pkid, type, point }, "dsm-pkr", "known");
+  }
+
+  /**
+   * Puts the key in force that verified a KROOT, and returns the key it takes over from, if another. Lower
+   * PKIDs of the same root are spent; with another root, the old one has been renewed.
+   */
+  putInForce(key: RingKey): RingKey | null {
+    const former = this.#inForce;
+    if (former === key) return null;
+    if (former !== null) {
+      former.status = "superseded";
+      if (former.name.root !== key.name.root) this.#renewedRoots.add(former.name.root);
+    }
+    for (const other of this.#keys.values()) {
+      if (other !== key && other.name.root === key.name.root && other.name.pkid < key.name.pkid) {
+        if (other.status !== "revoked") other.status = "superseded";
+      }
+    }
+    key.status = "in-force";
+    this.#inForce = key;
+    return former;
+  }
+
+  /** Revokes every key of the root with a lower PKID (PKREV, signed by `survivor`). Returns those newly revoked. */
+  revokeBelow(survivor: RingKey): RingKey[] {
+    const revoked: RingKey[] = [];
+    for (const key of this.#keys.values()) {
+      if (key.name.root !== survivor.name.root || key.name.pkid >= survivor.name.pkid) continue;
+      if (key.status === "revoked") continue;
+      key.status = "revoked";
+      revoked.push(key);
+    }
+    return revoked;
+  }
+
+  snapshot(): KeyRingSnapshot {
+    return {
+      keys: [...this.#keys.values()].map(({ name, key, origin, status }) => ({
+        root: name.root,
+        pkid: name.pkid,
+        type: key.type,
+        point: Buffer.from(key.point).toString("hex"),
+        origin,
+        status,
+      })),
+      renewedRoots: [...this.#renewedRoots],
+    };
+  }
+}
+
+function hexBytes(hex: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(hex, "hex"));
+}
