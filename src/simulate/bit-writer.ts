@@ -9,7 +9,8 @@ export class BitWriter {
   #bitLength = 0;
 
   constructor(capacityBits: number) {
-    if (!Number.isInteger(capacityBits) || capacityBits < 0) throw new RangeError("capacityBits must be >= 0");
+    if (!Number.isInteger(capacityBits) || capacityBits < 0)
+      throw new RangeError("capacityBits must be >= 0");
     this.#bytes = new Uint8Array(Math.ceil(capacityBits / 8));
   }
 

@@ -113,13 +113,15 @@ export function previousKey(
 
 /** The MAC of a message, cut to `bits` bits. */
 export function macOf(mac: ChainMac, key: Uint8Array, message: Uint8Array, bits: number): Uint8Array {
-  const full = mac === "CMAC-AES" ? cmacAes(key, message) : createHmac("sha256", key).update(message).digest();
+  const full =
+    mac === "CMAC-AES" ? cmacAes(key, message) : createHmac("sha256", key).update(message).digest();
   return truncateBits(full, bits);
 }
 
 /** AES-CMAC (NIST SP 800-38B) for keys of 128, 192 and 256 bits, over node's AES-CBC. */
 export function cmacAes(key: Uint8Array, message: Uint8Array): Uint8Array {
-  if (![16, 24, 32].includes(key.length)) throw new RangeError("CMAC-AES needs a key of 128, 192 or 256 bits");
+  if (![16, 24, 32].includes(key.length))
+    throw new RangeError("CMAC-AES needs a key of 128, 192 or 256 bits");
   const encrypt = (blocks: Uint8Array): Uint8Array => {
     const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, new Uint8Array(16));
     cipher.setAutoPadding(false);
