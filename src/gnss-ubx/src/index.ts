@@ -1,1 +1,2 @@
-export {};
+export { Framer } from "./framer.js";
+export type { FrameSink, FramerCounts, FramerOptions } from "./framer.js";
