@@ -99,8 +99,17 @@ export function wordAt(bytes: Uint8Array, at: number): number {
 /** The first `count` bytes of words, big-endian. */
 export function bytesOfWords(words: Int32Array, count: number): Uint8Array {
   const bytes = new Uint8Array(count);
-  for (let i = 0; i < count; i++) {
-    bytes[i] = words[i >>> 2] >>> (24 - 8 * (i & 3));
+  const whole = count >>> 2;
+  let at = 0;
+  for (let i = 0; i < whole; i++, at += 4) {
+    const word = words[i];
+    bytes[at] = word >>> 24;
+    bytes[at + 1] = word >>> 16;
+    bytes[at + 2] = word >>> 8;
+    bytes[at + 3] = word;
+  }
+  for (; at < count; at++) {
+    bytes[at] = words[whole] >>> (24 - 8 * (at & 3));
   }
   return bytes;
 }
