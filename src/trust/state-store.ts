@@ -33,6 +33,8 @@ export const STATE_FORMAT = 1;
 export const ENGINE_STATE_FILE = "trust-state.json";
 /** The engine's state is some kilobytes; this bounds what a damaged file can cost. */
 export const MAX_STATE_BYTES = 8 << 20;
+/** Deeper than any state; bounds the recursion over a hostile file. */
+const MAX_NESTING = 64;
 /** A temporary file this much older than the one just written belongs to a writer that died. */
 const STALE_TEMPORARY_MILLISECONDS = 600_000;
 
@@ -125,26 +127,37 @@ export function loadChecked(dir: string, file: string): unknown {
   if (typeof savedAt !== "string" || typeof sha256 !== "string" || body === undefined) {
     throw corrupt("a member is missing");
   }
-  if (checksum(format, savedAt, body) !== sha256) throw corrupt("the checksum does not match the contents");
+  let sum: string;
+  try {
+    sum = checksum(format, savedAt, body);
+  } catch (cause) {
+    throw corrupt("the contents are no state", cause);
+  }
+  if (sum !== sha256) throw corrupt("the checksum does not match the contents");
   return body;
 }
 
 /**
  * JSON with sorted members, so that equal values have equal text.
  *
- * @throws TypeError for what JSON would drop or change
+ * @throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64
  */
 export function canonicalJson(value: unknown): string {
+  return canonical(value, 0);
+}
+
+function canonical(value: unknown, depth: number): string {
+  if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("JSON cannot carry a number that is not finite");
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
   if (isRecord(value) && isPlain(value)) {
     const members = Object.keys(value)
       .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`);
+      .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`);
     return `{${members.join(",")}}`;
   }
   throw new TypeError(`JSON cannot carry ${typeof value === "object" ? "this object" : typeof value}`);

@@ -116,6 +116,28 @@ describe("without options", () => {
     expect(material.warnings).toEqual([expect.stringContaining("1 test root(s) are not used")]);
   });
 
+  it("a key the user imported as Revoked is not used, and an end once known is not lost", () => {
+    const [pkid1, pkid2] = ROOT_FACTS[0].keys.map((key) => ({ ...key, sign: () => new Uint8Array() }));
+    const options = { issueDate: "2026-06-01T00:00:00Z" };
+    const paths = [
+      fileOf(keyFile(pkid1, { ...options, state: "Renewed", begin: "2024-01-15T10:00:00Z" })),
+      fileOf(keyFile(pkid2, { ...options, state: "Revoked" })),
+    ];
+    const { store } = importFiles(
+      { roots: [], keys: [] },
+      paths.map((name) => ({ name, file: readGscFile(name) })),
+      { test: false, importedAt: "2026-06-02T00:00:00Z" },
+    );
+    const state = emptyDir();
+    saveTrustStore(state, store, "2026-06-02T00:00:00Z");
+    const material = loadTrust({ stateDir: state });
+    expect(material.publicKeys.map((key) => [key.name, key.origin])).toEqual([
+      [`${OPERATIONAL}/1`, "trust store"],
+    ]);
+    expect(material.publicKeys[0].applicability.end).toBe("2025-12-10T10:00:00Z");
+    expect(material.warnings).toEqual([`trust store: ${OPERATIONAL}/2 is revoked and not used`]);
+  });
+
   it("applicability can be compared with the signal's time", () => {
     // 2024-01-01T00:00:00Z is GST WN 1271 TOW 86418: 18 leap seconds ahead.
     expect(applicabilityGst({ begin: "2024-01-01T00:00:00Z", end: null })).toEqual({
