@@ -113,6 +113,8 @@ const RAW: readonly {
     begin: "2023-08-03T11:00:00Z",
     end: "2024-01-15T10:00:00Z",
     source: "GSC OSNMA_MerkleTree of 2023; dates of use from recorded signals, to the day",
+    // No file of this tree with its nodes was at hand: the leaves are those the PKIDs have had in every tree
+    // seen (leaf = PKID - 1), the days without an hour are sightings.
     keys: [
       {
         i: 0,
