@@ -1,0 +1,122 @@
+/**
+ * The store as the rest of the program sees it: what runs found, on disk before anyone is told of it. SQLite
+ * in WAL mode, one connection, synchronous: between two turns of the event loop no transaction is open, so a
+ * reader sees committed rows only.
+ */
+import { existsSync } from "node:fs";
+import { OsnmadError } from "../errors.js";
+import { AuthenticatedStore } from "./authenticated-store.js";
+import type { SqliteDatabase } from "./database.js";
+import { BUSY_TIMEOUT_MS, openDatabase } from "./database.js";
+import { EventStore } from "./event-store.js";
+import { asStoreError } from "./faults.js";
+import { FixStore } from "./fix-store.js";
+import type { NewRun } from "./run-store.js";
+import { RunStore } from "./run-store.js";
+import { StateStore } from "./state-store.js";
+
+export const DEFAULT_KEPT_RUNS = 10;
+/** How long a readiness probe waits for another process's transaction, ms: it must not hold up requests. */
+const PROBE_TIMEOUT_MS = 50;
+
+export interface StoreOptions {
+  /** How many of the newest runs are kept, the running one included. */
+  readonly keepRuns?: number;
+}
+
+export type StoreReadiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** Opens the store in a folder; throws what openDatabase throws. */
+export function openStore(directory: string, options: StoreOptions = {}): Store {
+  const database = openDatabase(directory);
+  try {
+    return new Store(database, options);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+export class Store {
+  readonly runs: RunStore;
+  readonly fixes: FixStore;
+  readonly events: EventStore;
+  readonly authenticated: AuthenticatedStore;
+  readonly state: StateStore;
+  readonly #database: SqliteDatabase;
+  /** Message of the last write that failed, null after one that succeeded. */
+  #fault: string | null = null;
+
+  constructor(database: SqliteDatabase, options: StoreOptions = {}) {
+    this.#database = database;
+    this.runs = new RunStore(database, options.keepRuns ?? DEFAULT_KEPT_RUNS);
+    this.fixes = new FixStore(database);
+    this.events = new EventStore(database);
+    this.authenticated = new AuthenticatedStore(database);
+    this.state = new StateStore(database);
+  }
+
+  /** Path of the database file. */
+  get path(): string {
+    return this.#database.name;
+  }
+
+  /**
+   * Runs `work` in one transaction: all of it is on disk when this returns, and nothing of it when it throws.
+   * Faults of disk and database come out as OsnmadError.
+   */
+  write<Result>(work: () => Result): Result {
+    try {
+      const result = this.#database.transaction(work).immediate();
+      this.#fault = null;
+      return result;
+    } catch (error) {
+      const fault = asStoreError(error, this.path);
+      if (fault instanceof OsnmadError) this.#fault = fault.message;
+      throw fault;
+    }
+  }
+
+  /** Begins a run and returns its number; runs beyond the bound are deleted. */
+  beginRun(run: NewRun): number {
+    const id = this.write(() => this.runs.begin(run));
+    for (const expired of this.runs.expired()) this.removeRun(expired);
+    return id;
+  }
+
+  /** Deletes a run with all that belongs to it, in transactions of bounded size. */
+  removeRun(id: number): void {
+    while (this.write(() => this.runs.removeSome(id)));
+  }
+
+  /** Whether a write would be accepted now. */
+  readiness(): StoreReadiness {
+    if (!this.#database.open) return { ready: false, reason: "The store is closed." };
+    // SQLite would go on writing into a file that has no name any more.
+    if (!existsSync(this.path)) return { ready: false, reason: `${this.path} is gone.` };
+    const faultBefore = this.#fault;
+    try {
+      this.#database.pragma(`busy_timeout = ${PROBE_TIMEOUT_MS}`);
+      this.write(() => {
+        // Taking the write lock finds a held lock and a read-only file. A full disk shows only in a write, which
+        // costs a sync: it is tried while the last one failed, so that a recovered disk is noticed.
+        if (faultBefore !== null) this.#database.exec("CREATE TABLE probe (x); DROP TABLE probe;");
+      });
+      return { ready: true };
+    } catch (error) {
+      return { ready: false, reason: error instanceof Error ? error.message : "unknown" };
+    } finally {
+      this.#database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  }
+
+  /** Moves the write-ahead log into the database file and closes it. Closing twice does nothing. */
+  close(): void {
+    if (!this.#database.open) return;
+    try {
+      this.#database.pragma("wal_checkpoint(TRUNCATE)");
+    } finally {
+      this.#database.close();
+    }
+  }
+}
