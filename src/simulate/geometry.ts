@@ -2,9 +2,12 @@
  * Where satellites stand in the sky of a place, and the ranges a receiver there would measure. WGS 84; ranges
  * with Earth rotation during the flight (Galileo OS SIS ICD 2.1 section 5.1.1).
  */
-import { type Ecef, type NavigationModel, SPEED_OF_LIGHT } from "./navigation.js";
+import { GST_TO_UNIX } from "../inav/gst.js";
+import { ionosphereMeters, ntcmTecu, troposphereMeters } from "./atmosphere.js";
+import { type Ecef, IONOSPHERE_COEFFICIENTS, type NavigationModel, SPEED_OF_LIGHT } from "./navigation.js";
 
 const EARTH_ROTATION = 7.2921151467e-5;
+const LEAP_SECONDS = 18;
 const WGS84_A = 6_378_137;
 const WGS84_E2 = 6.69437999014e-3;
 
@@ -65,8 +68,8 @@ export function flightOf(
 }
 
 /**
- * E1 pseudorange at true time `gst` of a receiver whose clock is ahead by `clockSeconds`. Geometry, Earth
- * rotation, clocks and BGD; no atmosphere and no noise, so a solver must have its atmosphere models off.
+ * E1 pseudorange at true time `gst` of a receiver whose clock is ahead by `clockSeconds`: geometry, Earth
+ * rotation, satellite clock with BGD, ionosphere and troposphere. No noise.
  */
 export function pseudorangeE1(
   navigation: NavigationModel,
@@ -76,5 +79,16 @@ export function pseudorangeE1(
   clockSeconds: number,
 ): number {
   const { rangeMeters, transmitGst } = flightOf(navigation, svid, place, gst);
-  return rangeMeters + SPEED_OF_LIGHT * (clockSeconds - navigation.clockE1(svid, transmitGst));
+  const { azimuthDeg, elevationDeg } = lookAngles(place, navigation.position(svid, transmitGst));
+  const utc = new Date((gst + GST_TO_UNIX - LEAP_SECONDS) * 1000);
+  const newYear = Date.UTC(utc.getUTCFullYear(), 0, 1);
+  const dayOfYear = 1 + Math.floor((utc.getTime() - newYear) / 86_400_000);
+  const utHours = (utc.getTime() % 86_400_000) / 3_600_000;
+  const tecu = ntcmTecu(IONOSPHERE_COEFFICIENTS, place, azimuthDeg, elevationDeg, dayOfYear, utHours);
+  return (
+    rangeMeters +
+    SPEED_OF_LIGHT * (clockSeconds - navigation.clockE1(svid, transmitGst)) +
+    ionosphereMeters(tecu) +
+    troposphereMeters(place, elevationDeg)
+  );
 }

@@ -117,6 +117,12 @@ export type Ecef = readonly [x: number, y: number, z: number];
 
 /** Broadcast constants of WT5, WT6 and WT10, as integers on air. */
 const IONOSPHERE = { ai0: 577, ai1: -3, ai2: -12 };
+/** The same in sfu, sfu/deg and sfu/deg^2. */
+export const IONOSPHERE_COEFFICIENTS = [
+  IONOSPHERE.ai0 / 4,
+  IONOSPHERE.ai1 / 256,
+  IONOSPHERE.ai2 / 32_768,
+] as const;
 const UTC_A0 = -1;
 const LEAP_SECONDS = 18;
 /** Leap second at the end of 2016: WN 905, Saturday. */

@@ -309,7 +309,7 @@ export function crevPhases(
   ];
 }
 
-/** New public key: announced at `fromGst`, in use from `switchGst`, nominal from `nominalGst`. */
+/** New public key: announced at `fromGst`, in use from `switchGst` (root first), nominal from `nominalGst`. */
 export function npkPhases(
   fromGst: number,
   switchGst: number,
@@ -318,14 +318,18 @@ export function npkPhases(
   oldKey: Signer,
   newKey: Signer,
 ): Phase[] {
-  const step = (from: number, signer: Signer): Phase => ({
+  const step = (from: number, onAir: readonly DsmContent[]): Phase => ({
     fromGst: from,
     nmas: NMAS.operational,
     cpks: CPKS.npk,
     chain,
-    onAir: [pkr(newKey), kroot(chain, signer)],
+    onAir,
   });
-  return [step(fromGst, oldKey), step(switchGst, newKey), nominalPhase(nominalGst, chain, newKey)];
+  return [
+    step(fromGst, [pkr(newKey), kroot(chain, oldKey)]),
+    step(switchGst, [kroot(chain, newKey), pkr(newKey)]),
+    nominalPhase(nominalGst, chain, newKey),
+  ];
 }
 
 /** Public key revoked, and its chain with it: Don't Use until the new chain's start, nominal from `nominalGst`. */
