@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 /** The house's order: a folder may import from folders to its left only (docs/architecture.md). */
-const order = ["gnss-ubx", "inav", "osnma", "fix"];
+const order = ["gnss-ubx", "inav", "osnma", "ephemeris", "fix", "pipeline"];
 const edges = ["source", "trust", "store", "http", "simulate", "cli"];
 
 const upstreamOnly = order.map((folder, index) => ({

@@ -12,8 +12,11 @@ import type { Band, InavPage } from "./page.js";
 import { nominalSlots } from "./schedule.js";
 import { towOfWord, wnOfWord } from "./word.js";
 
-/** Receives pages with the GST of the start of their even half, in order of time for each band. */
-export type TimedPageSink = (page: InavPage, pageGst: number) => void;
+/**
+ * Receives pages with the GST of the start of their even half, in order of time for each band, each with the
+ * stamp it was handed in with (what a trusted clock said when it arrived).
+ */
+export type TimedPageSink<S> = (page: InavPage, pageGst: number, stamp: S) => void;
 
 /** A page takes 2 s; it reaches us this long after its start at the earliest, receiver delay included. */
 const EARLIEST_LAG_SECONDS = 0.7;
@@ -42,8 +45,9 @@ export interface PageClockCounts {
   jumps: number;
 }
 
-interface Burst {
+interface Burst<S> {
   readonly pages: InavPage[];
+  readonly stamps: S[];
   /** Satellites seen, as bits of two numbers (SVID 1-36). */
   low: number;
   high: number;
@@ -53,13 +57,13 @@ interface Burst {
 }
 
 /** One band's slots: E1-B pages start at odd seconds, E5b pages at even ones. */
-class BandClock {
+class BandClock<S> {
   readonly parity: number;
   readonly band: Band;
-  burst: Burst | null = null;
+  burst: Burst<S> | null = null;
   /** Start of the newest slot that got a time, linear GST. */
   last: number | null = null;
-  held: Burst[] = [];
+  held: Burst<S>[] = [];
   /** Consecutive bursts whose satellites agree on a time far from the one kept. */
   elsewhere = 0;
 
@@ -69,11 +73,11 @@ class BandClock {
   }
 }
 
-export class PageClock {
-  readonly #sink: TimedPageSink;
-  readonly #bands: Readonly<Record<Band, BandClock>> = {
-    "E1-B": new BandClock("E1-B"),
-    E5b: new BandClock("E5b"),
+export class PageClock<S> {
+  readonly #sink: TimedPageSink<S>;
+  readonly #bands: Readonly<Record<Band, BandClock<S>>> = {
+    "E1-B": new BandClock<S>("E1-B"),
+    E5b: new BandClock<S>("E5b"),
   };
   /** Newest receiver epoch: seconds of week, and the spacing of epochs. */
   #epoch: number | null = null;
@@ -86,7 +90,7 @@ export class PageClock {
   #newest: number | null = null;
   readonly counts: PageClockCounts = { timed: 0, contradicting: 0, conflicting: 0, untimed: 0, jumps: 0 };
 
-  constructor(sink: TimedPageSink) {
+  constructor(sink: TimedPageSink<S>) {
     this.#sink = sink;
   }
 
@@ -96,7 +100,7 @@ export class PageClock {
   }
 
   /** Takes in a CRC-valid page, in the order of the stream. */
-  page(page: InavPage): void {
+  page(page: InavPage, stamp: S): void {
     const clock = this.#bands[page.band];
     let burst = clock.burst;
     if (burst !== null && has(burst, page.svid)) {
@@ -107,11 +111,12 @@ export class PageClock {
       burst = null;
     }
     if (burst === null) {
-      burst = { pages: [], low: 0, high: 0, reference: this.#epoch, period: this.#period };
+      burst = { pages: [], stamps: [], low: 0, high: 0, reference: this.#epoch, period: this.#period };
       clock.burst = burst;
     }
     if (burst.pages.length >= MAX_BURST_PAGES) return;
     burst.pages.push(page);
+    burst.stamps.push(stamp);
     if (page.svid < 32) burst.low |= 1 << page.svid;
     else burst.high |= 1 << (page.svid - 32);
   }
@@ -150,7 +155,7 @@ export class PageClock {
     }
   }
 
-  #close(clock: BandClock): void {
+  #close(clock: BandClock<S>): void {
     const burst = clock.burst!;
     clock.burst = null;
     const votes = this.#votes(clock, burst);
@@ -172,7 +177,10 @@ export class PageClock {
   }
 
   /** Time of week by the satellites' own words, and time modulo 30 s by the nominal order of words. */
-  #votes(clock: BandClock, burst: Burst): { tow: number | null; towCount: number; slots: number | null } {
+  #votes(
+    clock: BandClock<S>,
+    burst: Burst<S>,
+  ): { tow: number | null; towCount: number; slots: number | null } {
     const tows = new Map<number, number>();
     let slotMask = 0;
     const slotVotes = new Map<number, number>();
@@ -209,7 +217,7 @@ export class PageClock {
   }
 
   /** Whether a slot starting at `tow` fits the receiver's epoch before the burst; true where there is none. */
-  #inReach(burst: Burst, tow: number): boolean {
+  #inReach(burst: Burst<S>, tow: number): boolean {
     if (burst.reference === null) return true;
     const lag = wrapWeek(burst.reference - tow);
     return lag >= Math.min(EARLIEST_LAG_SECONDS, PAGE_SECONDS - burst.period) && lag <= LATEST_LAG_SECONDS;
@@ -217,8 +225,8 @@ export class PageClock {
 
   /** Start of the burst's slot, seconds of week; null while it must wait, "conflict" when witnesses disagree. */
   #slotOf(
-    clock: BandClock,
-    burst: Burst,
+    clock: BandClock<S>,
+    burst: Burst<S>,
     votes: { tow: number | null; towCount: number; slots: number | null },
   ): number | null | "conflict" {
     const { tow, towCount, slots } = votes;
@@ -270,8 +278,8 @@ export class PageClock {
   }
 
   /** Bursts that waited get the slots before `gst` that the nominal order of words gives them, or nothing. */
-  #releaseHeld(clock: BandClock, gst: number): void {
-    const timed: { burst: Burst; gst: number }[] = [];
+  #releaseHeld(clock: BandClock<S>, gst: number): void {
+    const timed: { burst: Burst<S>; gst: number }[] = [];
     let before = gst;
     for (let i = clock.held.length - 1; i >= 0; i--) {
       const burst = clock.held[i];
@@ -316,7 +324,7 @@ export class PageClock {
   }
 
   /** Collects week numbers that words claim. */
-  #noteWeeks(burst: Burst, tow: number | null): void {
+  #noteWeeks(burst: Burst<S>, tow: number | null): void {
     if (this.#newest !== null || tow === null) return;
     for (const page of burst.pages) {
       const wn = wnOfWord(page.word);
@@ -350,7 +358,7 @@ export class PageClock {
     return null;
   }
 
-  #emit(clock: BandClock, burst: Burst, gst: number): void {
+  #emit(clock: BandClock<S>, burst: Burst<S>, gst: number): void {
     if (clock.last !== null) {
       const step = gst - clock.last;
       if (step < 0 || step > SECONDS_IN_WEEK / 2) {
@@ -370,7 +378,8 @@ export class PageClock {
     this.#weekClaims.clear();
     const tow = towOf(gst);
     const wn = wnOf(gst) & 0xfff;
-    for (const page of burst.pages) {
+    for (let i = 0; i < burst.pages.length; i++) {
+      const page = burst.pages[i];
       const own = towOfWord(page.word);
       const week = wnOfWord(page.word);
       if ((own !== null && own !== tow) || (week !== null && own !== null && week !== wn)) {
@@ -378,12 +387,12 @@ export class PageClock {
         continue;
       }
       this.counts.timed++;
-      this.#sink(page, gst);
+      this.#sink(page, gst, burst.stamps[i]);
     }
   }
 }
 
-function has(burst: Burst, svid: number): boolean {
+function has(burst: Burst<unknown>, svid: number): boolean {
   return svid < 32 ? (burst.low & (1 << svid)) !== 0 : (burst.high & (1 << (svid - 32))) !== 0;
 }
 

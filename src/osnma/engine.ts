@@ -259,7 +259,8 @@ export class OsnmaEngine {
 
   #installGivenRootKey(dsm: Uint8Array, nmaHeader: number): void {
     this.rootKeyAccepted = false;
-    for (const key of this.#ring.candidates(dsm[0] & 0x0f)) {
+    const gst0 = (((dsm[4] & 0x0f) << 8) | dsm[5]) * 604_800 + dsm[6] * 3600;
+    for (const key of this.#ring.candidates(dsm[0] & 0x0f, gst0)) {
       const kroot = parseDsmKroot(dsm, key.key.type);
       if (kroot?.parameters == null || !verifyDsmKroot(kroot, nmaHeader, key.key)) continue;
       const chain = new Chain(kroot, kroot.parameters, nmaHeader, key.name, null);
@@ -411,7 +412,7 @@ export class OsnmaEngine {
       (kept) => kept.nmaHeader === nmaHeader && sameMessage(kept.message, message),
     );
     if (known !== undefined) return;
-    const missing = this.#ring.candidates(message[0] & 0x0f).length === 0;
+    const missing = this.#ring.candidates(message[0] & 0x0f, this.#now).length === 0;
     this.#unverifiedKroots.push({ message, nmaHeader, reported: true });
     if (this.#unverifiedKroots.length > MAX_UNVERIFIED_KROOTS) this.#unverifiedKroots.shift();
     const pkid = message[0] & 0x0f;
@@ -434,7 +435,7 @@ export class OsnmaEngine {
 
   /** Verifies a DSM-KROOT with every usable key of its PKID, and acts on it. */
   #tryKroot(message: Uint8Array, nmaHeader: number): boolean {
-    for (const key of this.#ring.candidates(message[0] & 0x0f)) {
+    for (const key of this.#ring.candidates(message[0] & 0x0f, this.#now)) {
       const kroot = parseDsmKroot(message, key.key.type);
       if (kroot !== null && verifyDsmKroot(kroot, nmaHeader, key.key)) {
         this.#acceptKroot(kroot, nmaHeader, key);
@@ -1144,8 +1145,23 @@ export class OsnmaEngine {
       this.#credit(set, satellite, tag, chain, disclosing, nmas);
       return;
     }
-    if (properFailed) this.#fail(satellite, tag, "the words received in its window do not give this tag");
-    else this.#report(satellite, tag, "no-data");
+    if (properFailed) {
+      this.#fail(satellite, tag, "the words received in its window do not give this tag");
+      return;
+    }
+    // COP stops counting at 15, so words older than the window may still be the ones signed. The MAC says so
+    // or not; such a tag is verified, but data from outside its window is never authenticated by it.
+    const older =
+      tag.adkd === 4
+        ? []
+        : this.#data.cedCandidates(tag.prnD, gst - HISTORY_SECONDS, gst, Number.NEGATIVE_INFINITY);
+    if (older.some(({ set }) => matches(set.navBits))) {
+      this.verified[tag.adkd]++;
+      this.#report(satellite, tag, "verified");
+      this.#noteNmas(nmas, gst, "tag");
+      return;
+    }
+    this.#report(satellite, tag, "no-data");
   }
 
   #report(satellite: SatelliteSubframe, tag: SlotTag, outcome: TagRecord["outcome"]): void {

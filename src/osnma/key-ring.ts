@@ -14,10 +14,12 @@ export interface RingKey {
   readonly key: EcdsaPublicKey;
   readonly origin: "given" | "dsm-pkr";
   status: KeyStatus;
+  readonly validFrom: number | null;
+  readonly validUntil: number | null;
 }
 
 export interface GivenRoot {
-  /** 64 hexadecimal digits, upper case. */
+  /** 64 hexadecimal digits, lower case. */
   readonly root: string;
 }
 
@@ -28,6 +30,9 @@ export interface GivenKey {
   readonly type: KeyType;
   /** Compressed point. */
   readonly point: Uint8Array;
+  /** Linear GST between which the key applies; left out or null where that is not to be judged. */
+  readonly validFrom?: number | null;
+  readonly validUntil?: number | null;
 }
 
 export interface KeyRingSnapshot {
@@ -78,7 +83,14 @@ export class KeyRing {
   #add(given: GivenKey, origin: "given" | "dsm-pkr", status: KeyStatus): RingKey | null {
     const key = importPublicKey(given.type, given.point);
     if (key === null) return null;
-    const entry: RingKey = { name: { root: given.root, pkid: given.pkid }, key, origin, status };
+    const entry: RingKey = {
+      name: { root: given.root, pkid: given.pkid },
+      key,
+      origin,
+      status,
+      validFrom: given.validFrom ?? null,
+      validUntil: given.validUntil ?? null,
+    };
     this.#keys.set(nameOf(entry.name), entry);
     return entry;
   }
@@ -104,10 +116,14 @@ export class KeyRing {
     return this.#keys.get(nameOf(name)) ?? null;
   }
 
-  /** Usable keys with this PKID, over all roots; the key in force first. */
-  candidates(pkid: number): RingKey[] {
+  /** Keys with this PKID that are usable at `gst`, over all roots; the key in force first. */
+  candidates(pkid: number, gst: number): RingKey[] {
     const found: RingKey[] = [];
-    for (const key of this.#keys.values()) if (key.name.pkid === pkid && this.isUsable(key)) found.push(key);
+    for (const key of this.#keys.values()) {
+      if (key.name.pkid !== pkid || !this.isUsable(key)) continue;
+      if ((key.validFrom !== null && gst < key.validFrom) || (key.validUntil !== null && gst >= key.validUntil)) continue;
+      found.push(key);
+    }
     return found.sort((a, b) => Number(b.status === "in-force") - Number(a.status === "in-force"));
   }
 

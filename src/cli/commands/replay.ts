@@ -1,0 +1,100 @@
+/** `osnmad replay`: a capture through the whole chain, as JSON lines or as text for people. */
+import type { Command } from "commander";
+import { OsnmadError } from "../../errors.js";
+import type { PipelineRecord } from "../../pipeline/pipeline.js";
+import { JsonLines } from "../json-lines.js";
+import { runReplay, type Speed } from "../replay-run.js";
+import { addTrustOptions, startMaterial, wholeNumber, type TrustFlags } from "../trust-options.js";
+import { SOFTWARE_VERSION } from "../version.js";
+
+interface ReplayFlags extends TrustFlags {
+  readonly json?: boolean;
+  readonly speed: Speed;
+  readonly startOffset: number;
+  readonly fixes?: boolean;
+  readonly tags?: boolean;
+}
+
+function speedOf(text: string): Speed {
+  if (text === "max") return "max";
+  const speed = Number(text);
+  if (!(speed > 0) || !Number.isFinite(speed)) {
+    throw new OsnmadError("OSN_USAGE", `--speed takes 1, another positive number or max, not "${text}".`);
+  }
+  return speed;
+}
+
+export function registerReplay(program: Command): void {
+  const command = program
+    .command("replay")
+    .summary("replay a capture and authenticate its navigation data")
+    .description(
+      "Replays a capture of a u-blox receiver (UBX; NMEA and RTCM3 may be mixed in) through the very code that\n" +
+        "runs live. The time condition runs on the capture's own timeline, and every result says so.",
+    )
+    .argument("<capture>", "a UBX file, or - for standard input")
+    .option("--json", "JSON lines: events, authenticated data, and last the summary")
+    .option("--speed <x>", "1 for real time, N for N times that, max", speedOf, "max")
+    .option(
+      "--start-offset <seconds>",
+      "skip this much of the beginning",
+      wholeNumber("start-offset", 0, 1e9),
+      0,
+    )
+    .option("--fixes", "also a line for every epoch's fix (it holds coordinates)")
+    .option("--tags", "also a line for every decided tag");
+  addTrustOptions(command)
+    .addHelpText(
+      "after",
+      `
+Start: hot with --root-key or --state, warm with a public key, cold with --merkle alone.
+Examples:
+  osnmad replay capture.ubx --json | tail -1
+  osnmad replay captures/nominal.ubx --merkle captures/trust/merkle-tree.xml --public-key captures/trust/public-key.xml`,
+    )
+    .action(async (capture: string, flags: ReplayFlags) => {
+      const material = startMaterial(flags);
+      const options = {
+        capture,
+        material,
+        speed: flags.speed,
+        stateDir: flags.state,
+        pipeline: {
+          mode: "replay",
+          rule: flags.rule,
+          minimumTagBits: flags.minTagBits,
+          startOffsetSeconds: flags.startOffset,
+          fixes: flags.fixes === true,
+          tags: flags.tags === true,
+          softwareVersion: SOFTWARE_VERSION,
+        },
+      } as const;
+      for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
+      if (flags.json === true) {
+        const lines = new JsonLines(process.stdout);
+        const summary = await runReplay(
+          { ...options, onProgress: () => lines.drained() },
+          (record: PipelineRecord) => {
+            lines.write(record);
+          },
+        );
+        lines.write(summary);
+        await lines.end();
+        return;
+      }
+      const { ReplayText } = await import("../replay-text.js");
+      const text = new ReplayText(process.stdout, process.stderr);
+      const summary = await runReplay(
+        {
+          ...options,
+          onProgress: (fraction, pipeline) => {
+            text.progress(fraction, pipeline);
+          },
+        },
+        (record) => {
+          text.record(record);
+        },
+      );
+      text.summary(summary);
+    });
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+/**
+ * The osnmad command. Commands are loaded when they are asked for, so that a replay does not pay for the
+ * parts of a server.
+ */
+import { Command, CommanderError } from "commander";
+import { OsnmadError } from "../errors.js";
+import { VERSION } from "./version.js";
+
+type Register = (program: Command) => void;
+
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  replay: async () => (await import("./commands/replay.js")).registerReplay,
+  inspect: async () => (await import("./commands/inspect.js")).registerInspect,
+  conformance: async () => (await import("./commands/conformance.js")).registerConformance,
+  serve: async () => (await import("./commands/serve-command.js")).registerServeCommand,
+  trust: async () => (await import("./commands/trust.js")).registerTrust,
+};
+
+async function main(): Promise<void> {
+  const program = new Command("osnmad")
+    .description(
+      "Turns a u-blox receiver's raw data into authenticated Galileo navigation data,\nand says for every datum why it may be believed.",
+    )
+    .version(VERSION)
+    .showHelpAfterError("(osnmad help <command> explains the options)")
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => {
+        write(text);
+      },
+    })
+    .addHelpText(
+      "after",
+      `
+Examples:
+  osnmad serve --replay captures/nominal.ubx    replay a capture and serve it on http://127.0.0.1:4747
+  osnmad replay capture.ubx                     authenticate a capture with the built-in Galileo keys
+  osnmad replay - --json < capture.ubx          JSON lines; the last one is the summary
+  osnmad inspect capture.ubx                    what is in a capture
+  osnmad conformance vectors/                   run GSC's official OSNMA test vectors
+  osnmad trust list                             which roots and keys are trusted`,
+    );
+  const asked = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+  const names = asked !== undefined && asked in COMMANDS ? [asked] : Object.keys(COMMANDS);
+  for (const name of names) (await COMMANDS[name]())(program);
+  for (const command of program.commands) inherit(command);
+  await program.parseAsync(process.argv);
+}
+
+/** Sub-commands end by exception as well, so that every error passes through one place. */
+function inherit(command: Command): void {
+  command.exitOverride().showHelpAfterError("(add --help to see what it takes)");
+  for (const child of command.commands) inherit(child);
+}
+
+/** A reader that went away (`| head`) is no error. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+
+main().catch((error: unknown) => {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return;
+  }
+  if (error instanceof OsnmadError) {
+    process.stderr.write(`osnmad: ${error.message}\n  ${error.code}. ${error.remedy}\n`);
+    process.exitCode = error.exitCode;
+    return;
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(
+    `osnmad: a defect in osnmad (OSN_INTERNAL). Please report it with the lines below.\n${detail}\n`,
+  );
+  process.exitCode = 70;
+});

@@ -1,0 +1,102 @@
+/** Runs a capture through the pipeline: the one way that `replay` and `serve --replay` share. */
+import { OsnmadError } from "../errors.js";
+import { Pipeline, type PipelineOptions, type PipelineRecord } from "../pipeline/pipeline.js";
+import type { SummaryRecord } from "../pipeline/records.js";
+import { openCapture } from "../source/capture-file.js";
+import { saveState } from "../trust/state-store.js";
+import type { StartMaterial } from "./trust-options.js";
+
+/** Capture time per wall time, or as fast as it goes. */
+export type Speed = number | "max";
+
+export interface ReplayRunOptions {
+  readonly capture: string;
+  readonly material: StartMaterial;
+  readonly pipeline: Omit<PipelineOptions, "roots" | "keys" | "rootKey" | "snapshot">;
+  readonly speed: Speed;
+  readonly stateDir?: string | undefined;
+  readonly chunkBytes?: number | undefined;
+  /** Called after each chunk with the fraction read (null for a pipe). */
+  readonly onProgress?: (fraction: number | null, pipeline: Pipeline) => void | Promise<void>;
+}
+
+/** While paced, input goes in small pieces so that it arrives as it would live. */
+const PACED_CHUNK_BYTES = 1024;
+
+export function newPipeline(options: ReplayRunOptions, emit: (record: PipelineRecord) => void): Pipeline {
+  const { material } = options;
+  const pipeline = new Pipeline(
+    {
+      ...options.pipeline,
+      roots: material.roots,
+      keys: material.keys,
+      rootKey: material.rootKey,
+      snapshot: material.snapshot,
+    },
+    emit,
+  );
+  if (pipeline.engine.rootKeyAccepted === false) {
+    throw new OsnmadError(
+      "OSN_TRUST_ROOT_KEY_UNVERIFIABLE",
+      "The root key's signature does not verify with the public keys given.",
+    );
+  }
+  return pipeline;
+}
+
+export async function runReplay(
+  options: ReplayRunOptions,
+  emit: (record: PipelineRecord) => void,
+): Promise<SummaryRecord> {
+  const chunkBytes = options.chunkBytes ?? (options.speed === "max" ? undefined : PACED_CHUNK_BYTES);
+  const source = openCapture(options.capture, chunkBytes);
+  const pipeline = newPipeline(options, emit);
+  const pace = options.speed === "max" ? null : pacer(options.speed);
+  let read = 0;
+  await source.read((chunk) => {
+    pipeline.push(chunk);
+    read += chunk.length;
+    const shown = options.onProgress?.(
+      source.size === null ? null : read / Math.max(1, source.size),
+      pipeline,
+    );
+    if (pace === null) return shown;
+    return Promise.resolve(shown).then(() => pace(pipeline.engine.now));
+  });
+  const summary = pipeline.end();
+  if (options.stateDir !== undefined) {
+    saveState(options.stateDir, pipeline.engine.snapshot(), new Date().toISOString());
+  }
+  checkContent(options.capture, summary, pipeline);
+  return summary;
+}
+
+/** A capture that cannot give anything is an error with a name, not an empty result. */
+function checkContent(capture: string, summary: SummaryRecord, pipeline: Pipeline): void {
+  const skipped = (summary["skippedPages"] as number | undefined) ?? 0;
+  if (summary.pages === 0 && skipped === 0) {
+    throw new OsnmadError("OSN_CAPTURE_NO_GALILEO", `${capture}: no CRC-valid Galileo E1-B page was found.`);
+  }
+  if (pipeline.timedPages === 0) {
+    throw new OsnmadError(
+      "OSN_CAPTURE_NO_TIME",
+      `${capture}: ${summary.pages} Galileo pages, but no Galileo System Time for any of them.`,
+    );
+  }
+}
+
+/** Waits until the wall clock has caught up with the capture's own time. */
+function pacer(speed: number): (gst: number) => Promise<void> {
+  let firstGst: number | null = null;
+  let firstMs = 0;
+  return async (gst) => {
+    if (!Number.isFinite(gst)) return;
+    if (firstGst === null) {
+      firstGst = gst;
+      firstMs = performance.now();
+      return;
+    }
+    const ahead = ((gst - firstGst) / speed) * 1000 - (performance.now() - firstMs);
+    if (ahead > 1) await new Promise((resolve) => setTimeout(resolve, Math.min(ahead, 60_000)));
+  };
+}

@@ -1,0 +1,9 @@
+/** Name and version of this program, from its package. */
+import { readFileSync } from "node:fs";
+
+const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+export const VERSION = manifest.version;
+export const SOFTWARE_VERSION = `osnmad/${VERSION}`;

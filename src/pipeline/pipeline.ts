@@ -1,0 +1,180 @@
+/**
+ * The stages from bytes to authenticated data in their order, as one plain object: bytes (and what a trusted
+ * clock says of their arrival) in, records out. Replay and live run this same code.
+ */
+import { Framer, type FrameSink } from "gnss-ubx";
+import type { InavPage, PageDefect } from "../inav/page.js";
+import { ReceiverStream } from "../inav/receiver-stream.js";
+import { OsnmaEngine, type OsnmaOptions, type TagRecord } from "../osnma/engine.js";
+import type { TrustedTime } from "../osnma/time-gate.js";
+import { ReceiverFixStage } from "../fix/receiver-fix.js";
+import type { Mode, OutputRecord, SatelliteRecord, SummaryRecord } from "./records.js";
+
+/** Clock bound that the capture's own timeline stands in with (docs/ttfaf.md: B = 1 s). */
+const CAPTURE_BOUND_SECONDS = 1;
+const MAX_SVID = 36;
+
+export interface PipelineOptions extends Omit<OsnmaOptions, "timeAssurance" | "onTag"> {
+  readonly mode: Mode;
+  /** Seconds of capture left out at the beginning. */
+  readonly startOffsetSeconds?: number;
+  /** Write a record for every epoch's fix. */
+  readonly fixes?: boolean;
+  /** Write a record for every decided tag. */
+  readonly tags?: boolean;
+  readonly softwareVersion: string;
+}
+
+export type PipelineRecord = OutputRecord | TagRecord;
+
+export class Pipeline {
+  readonly engine: OsnmaEngine;
+  readonly framer = new Framer();
+  readonly #stream: ReceiverStream<TrustedTime | null>;
+  readonly #frames: FrameSink;
+  readonly #fix: ReceiverFixStage | null;
+  readonly #mode: Mode;
+  readonly #options: PipelineOptions;
+  #trusted: TrustedTime | null = null;
+  #firstGst: number | null = null;
+  #lastGst: number | null = null;
+  #skippedPages = 0;
+  #vectorPages = 0;
+  #vectorDefects = 0;
+  readonly #satellitePages = new Uint32Array(MAX_SVID + 1);
+  readonly #satelliteLast = new Float64Array(MAX_SVID + 1).fill(-1);
+  readonly #satelliteOsnma = new Uint8Array(MAX_SVID + 1);
+
+  constructor(options: PipelineOptions, emit: (record: PipelineRecord) => void) {
+    this.#options = options;
+    this.#mode = options.mode;
+    this.engine = new OsnmaEngine(
+      {
+        ...options,
+        timeAssurance: options.mode === "live" ? "independent" : "capture",
+        onTag: options.tags === true ? emit : null,
+      },
+      { event: emit, authenticated: emit },
+    );
+    this.#stream = new ReceiverStream((page, gst, stamp) => {
+      this.page(page, gst, stamp);
+    });
+    this.#fix =
+      options.fixes === true
+        ? new ReceiverFixStage(this.engine, options.mode, options.softwareVersion, emit)
+        : null;
+    this.#frames = {
+      ubx: (messageClass, messageId, payload) => {
+        this.#stream.message(messageClass, messageId, payload, this.#trusted);
+        this.#fix?.message(messageClass, messageId, payload);
+      },
+    };
+  }
+
+  /**
+   * Takes in bytes of the receiver. `trusted` is what a clock independent of the signal says of their arrival;
+   * in replay it is left out, and the capture's own timeline stands in.
+   */
+  push(bytes: Uint8Array, trusted: TrustedTime | null = null): void {
+    this.#trusted = trusted;
+    this.framer.push(bytes, this.#frames);
+  }
+
+  /** Takes in a page whose time is known (official test vectors), or what is wrong with it. */
+  vectorPage(page: InavPage | PageDefect, gst: number): void {
+    if (typeof page === "string") {
+      this.#vectorDefects++;
+      if (page === "dummy-word") this.#vectorPages++;
+      return;
+    }
+    this.#vectorPages++;
+    this.page(page, gst, null);
+  }
+
+  private page(page: InavPage, gst: number, stamp: TrustedTime | null): void {
+    this.#firstGst ??= gst;
+    if (gst < this.#firstGst + (this.#options.startOffsetSeconds ?? 0)) {
+      if (page.band === "E1-B") this.#skippedPages++;
+      return;
+    }
+    this.#lastGst = gst;
+    this.#satellitePages[page.svid]++;
+    this.#satelliteLast[page.svid] = gst;
+    if (page.hasOsnma) this.#satelliteOsnma[page.svid] = 1;
+    const trusted: TrustedTime | null =
+      this.#mode === "live"
+        ? stamp
+        : { gst: gst + 2, boundSeconds: CAPTURE_BOUND_SECONDS, assurance: "capture" };
+    this.engine.push(page, gst, trusted);
+  }
+
+  /** Ends the stream: what waits is decided, and the summary is returned (not emitted). */
+  end(): SummaryRecord {
+    this.framer.end(this.#frames);
+    this.#stream.end();
+    this.#fix?.end();
+    return this.summary();
+  }
+
+  /** Pages that got a time. */
+  get timedPages(): number {
+    return this.#stream.clock.counts.timed;
+  }
+
+  satellites(): SatelliteRecord[] {
+    const records: SatelliteRecord[] = [];
+    for (let svid = 1; svid <= MAX_SVID; svid++) {
+      if (this.#satellitePages[svid] === 0) continue;
+      records.push({
+        svid,
+        lastPage: this.#satelliteLast[svid] < 0 ? null : this.#satelliteLast[svid],
+        pages: this.#satellitePages[svid],
+        transmitsOsnma: this.#satelliteOsnma[svid] === 1,
+        authenticated: this.engine.satelliteStatus(svid),
+        timingAuthenticatedAt: this.engine.timingVerifiedAt(svid),
+      });
+    }
+    return records;
+  }
+
+  summary(): SummaryRecord {
+    const { engine } = this;
+    const { counts: stream, clock } = this.#stream;
+    const start = this.#firstGst === null ? null : this.#firstGst + (this.#options.startOffsetSeconds ?? 0);
+    return {
+      type: "summary",
+      tags: {
+        verified: { ...engine.verified },
+        failed: { ...engine.failed },
+        dummy: { ...engine.dummy },
+        authenticated: { ...engine.authenticatedTags },
+      },
+      macseq: { verified: engine.macseqVerified, failed: engine.macseqFailed },
+      keysVerified: engine.keysVerified,
+      rootKeysVerified: engine.rootKeysVerified,
+      publicKeysVerified: engine.publicKeysVerified.slice(),
+      alertVerified: engine.alertVerified,
+      ttfafSeconds: engine.firstFixAt === null || start === null ? null : engine.firstFixAt - start,
+      nmaStatus: engine.nmaStatus,
+      cpks: engine.cpks,
+      chainId: engine.chainId,
+      state: engine.state,
+      pages: stream.pages["E1-B"] + this.#vectorPages - this.#skippedPages,
+      badBytes: this.framer.counts.skippedBytes,
+      rule: engine.rule,
+      mode: this.#mode,
+      timeAssurance: this.#mode === "live" ? "independent" : "capture",
+      firstPageGst: start,
+      lastPageGst: this.#lastGst,
+      pagesE5b: stream.pages.E5b,
+      skippedPages: this.#skippedPages,
+      pageDefects: { ...stream.defects, vector: this.#vectorDefects },
+      pageTimes: { ...clock.counts },
+      stalePages: engine.stalePages,
+      gatedPages: engine.gatedPages,
+      word5Anomalies: engine.word5Anomalies,
+      frames: { ...this.framer.counts },
+      softwareVersion: this.#options.softwareVersion,
+    };
+  }
+}
