@@ -12,10 +12,11 @@ export interface EventFilter {
   readonly sinceGstMs?: number | undefined;
 }
 
-export type StoredEvent = EventRecord & { readonly id: number };
+export type StoredEvent = EventRecord & { readonly id: number; readonly run: number };
 
 interface EventRow {
   id: number;
+  run_id: number;
   body: string;
 }
 
@@ -37,7 +38,7 @@ export class EventStore {
     assertPageOptions(options);
     const rows = this.#database
       .prepare(
-        `SELECT id, body FROM events INDEXED BY events_of_run
+        `SELECT id, run_id, body FROM events INDEXED BY events_of_run
          WHERE run_id = @runId AND id < @beforeId AND (gst_ms IS NULL OR gst_ms >= @sinceGstMs)
          ORDER BY id DESC LIMIT @rows`,
       )
@@ -52,5 +53,5 @@ export class EventStore {
 }
 
 function eventOf(row: EventRow): StoredEvent {
-  return { ...(parseBody(row.body, `event ${row.id}`) as EventRecord), id: row.id };
+  return { ...(parseBody(row.body, `event ${row.id}`) as EventRecord), id: row.id, run: row.run_id };
 }

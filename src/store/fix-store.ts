@@ -21,11 +21,12 @@ export interface FixFilter {
   readonly to?: Instant | undefined;
 }
 
-export type StoredFix = FixRecord & { readonly id: number };
+export type StoredFix = FixRecord & { readonly id: number; readonly run: number };
 export type FixCounts = Record<Assurance, number>;
 
 interface FixRow {
   id: number;
+  run_id: number;
   body: string;
 }
 
@@ -65,7 +66,7 @@ export class FixStore {
     }
     const rows = this.#database
       .prepare(
-        `SELECT id, body FROM fixes INDEXED BY fixes_of_run WHERE ${terms.join(" AND ")} ORDER BY id DESC LIMIT ?`,
+        `SELECT id, run_id, body FROM fixes INDEXED BY fixes_of_run WHERE ${terms.join(" AND ")} ORDER BY id DESC LIMIT ?`,
       )
       .all(...values, options.limit + 1) as FixRow[];
     return pageOf(rows, options.limit, fixOf);
@@ -87,5 +88,5 @@ export class FixStore {
 }
 
 function fixOf(row: FixRow): StoredFix {
-  return { ...(parseBody(row.body, `fix ${row.id}`) as FixRecord), id: row.id };
+  return { ...(parseBody(row.body, `fix ${row.id}`) as FixRecord), id: row.id, run: row.run_id };
 }

@@ -1,0 +1,52 @@
+/**
+ * Problem details (RFC 9457) out of the error table of src/errors.ts: the code makes type and title, the
+ * message the detail.
+ */
+import type { FastifyReply } from "fastify";
+import type { ErrorCode } from "../errors.js";
+import { ERRORS, OsnmadError } from "../errors.js";
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ErrorCode;
+  readonly remedy: string;
+  readonly [extension: string]: unknown;
+}
+
+/** `status` where HTTP has a more telling one than the table. */
+export function problemOf(
+  code: ErrorCode,
+  detail: string,
+  options: { readonly status?: number; readonly extensions?: Readonly<Record<string, unknown>> } = {},
+): Problem {
+  const { cause, http, remedy } = ERRORS[code];
+  const status = options.status ?? http;
+  return {
+    ...options.extensions,
+    type: `urn:osnmad:error:${code}`,
+    title: cause,
+    status,
+    detail,
+    code,
+    remedy,
+  };
+}
+
+/** Thrown by a route that answers with more than code and message. */
+export class ProblemError extends OsnmadError {
+  readonly problem: Problem;
+  constructor(problem: Problem) {
+    super(problem.code, problem.detail);
+    this.name = "ProblemError";
+    this.problem = problem;
+  }
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}

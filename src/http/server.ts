@@ -1,0 +1,214 @@
+/**
+ * The HTTP server: fastify with one plugin per resource. Reads only, JSON only, this machine only; every
+ * refusal is a problem document (RFC 9457).
+ */
+import swagger from "@fastify/swagger";
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { fastify, LogController } from "fastify";
+import { STATUS_CODES } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { OsnmadError } from "../errors.js";
+import type { Store } from "../store/store.js";
+import { isLoopbackHostHeader, loopbackAddress } from "./loopback.js";
+import type { Problem } from "./problem.js";
+import { PROBLEM_TYPE, ProblemError, problemOf, sendProblem } from "./problem.js";
+import { eventRoutes } from "./routes/events.js";
+import { fixRoutes } from "./routes/fixes.js";
+import { healthRoutes } from "./routes/health.js";
+import { openapiRoutes } from "./routes/openapi.js";
+import { osnmaRoutes } from "./routes/osnma.js";
+import { satelliteRoutes } from "./routes/satellites.js";
+import { statusRoutes } from "./routes/status.js";
+import type { StatusRecord } from "./schemas.js";
+import { SHARED_SCHEMAS } from "./schemas.js";
+
+export const DEFAULT_HOST = "127.0.0.1";
+export const DEFAULT_PORT = 4747;
+
+/** Nothing is uploaded, and no client may hold a socket without using it. */
+const BODY_LIMIT_BYTES = 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 5_000;
+
+export interface ServerOptions {
+  readonly store: Store;
+  readonly status: () => StatusRecord;
+  readonly version: string;
+  /** A pino logger; silent without. Requests are logged at debug, by route and never by address line. */
+  readonly logger?: FastifyBaseLogger;
+}
+
+const SECURITY_HEADERS = {
+  "x-content-type-options": "nosniff",
+  // Positions do not belong in a cache, and the rest is stale at once.
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+} as const;
+
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const { store, status, version, logger } = options;
+  const app: FastifyInstance = fastify({
+    ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: "idle",
+    // An unknown parameter is refused, not dropped: a misspelt filter must not answer with everything.
+    ajv: { customOptions: { removeAdditional: false, allErrors: false } },
+    frameworkErrors: (error, _request, reply) => {
+      reply.headers(SECURITY_HEADERS);
+      sendProblem(reply as unknown as FastifyReply, problemOfError(error));
+    },
+    clientErrorHandler: refuseUnparsable,
+  });
+  // The records are what the schemas say (a test holds them together), so they go out as they are.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook("onRoute", ({ url, method }) => {
+    const methods = methodsOf.get(url) ?? new Set();
+    for (const name of [method].flat()) methods.add(name);
+    methodsOf.set(url, methods);
+  });
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+    if (!isLoopbackHostHeader(request.headers.host)) {
+      return sendProblem(
+        reply,
+        problemOf(
+          "OSN_USAGE",
+          "The Host header does not name this machine (localhost, 127.0.0.1 or [::1]).",
+          {
+            status: 421,
+          },
+        ),
+      );
+    }
+    // Here and not in the not-found handler, so that no body is read first.
+    if (request.is404) return sendProblem(reply, notFound(request, reply, methodsOf));
+    return undefined;
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    request.log.debug(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? "none",
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      "request",
+    );
+  });
+  app.setErrorHandler((error: FastifyError | OsnmadError | Error, request, reply) => {
+    const problem = problemOfError(error);
+    if (problem.status >= 500)
+      request.log.error({ err: error, route: request.routeOptions.url }, "request failed");
+    return sendProblem(reply, problem);
+  });
+
+  for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
+  app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "osnmad",
+        version,
+        description:
+          "Authenticated Galileo navigation data and graded fixes. `corroborated`: the receiver's solution agrees with authenticated data. `unverified` fixes are given only when asked for.",
+      },
+    },
+    refResolver: {
+      buildLocalReference: (json: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) =>
+        typeof json.$id === "string" ? json.$id : `schema-${index}`,
+    },
+  });
+  const context = { store, status };
+  app.register(healthRoutes, context);
+  app.register(statusRoutes, context);
+  app.register(satelliteRoutes, context);
+  app.register(osnmaRoutes, context);
+  app.register(fixRoutes, context);
+  app.register(eventRoutes, context);
+  app.register(openapiRoutes);
+  return app;
+}
+
+/** Throws OSN_LISTEN_REFUSED for a host that is not this machine. */
+export function assertLoopback(host: string): string {
+  if (typeof host !== "string") throw new TypeError("host: expected a string");
+  const address = loopbackAddress(host);
+  if (address === null) throw new OsnmadError("OSN_LISTEN_REFUSED", `${host} is not a loopback address.`);
+  return address;
+}
+
+/** Listens and returns the base URL. Throws OSN_LISTEN_REFUSED, or OSN_LISTEN_FAILED (port in use, no right). */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
+  const address = assertLoopback(host);
+  if (!Number.isInteger(port)) throw new TypeError("port: expected an integer");
+  if (port < 0 || port > 65535) throw new RangeError("port: 0 to 65535");
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    throw new OsnmadError("OSN_LISTEN_FAILED", `${address} port ${port}: ${error.message}`, { cause: error });
+  }
+  const bound = app.server.address() as AddressInfo;
+  return `http://${address === "::1" ? "[::1]" : address}:${bound.port}`;
+}
+
+function notFound(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methodsOf: Map<string, Set<string>>,
+): Problem {
+  const [path] = request.url.split("?", 1);
+  const methods = methodsOf.get(path);
+  if (methods === undefined) return problemOf("OSN_NOT_FOUND", "There is nothing at this path.");
+  const allow = [...methods].sort().join(", ");
+  reply.header("allow", allow);
+  return problemOf("OSN_USAGE", `${request.method} is not possible here; ${allow} are.`, { status: 405 });
+}
+
+function problemOfError(error: FastifyError | OsnmadError | Error): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  if (error instanceof OsnmadError) return problemOf(error.code, error.message);
+  if ("validation" in error && error.validation !== undefined) {
+    return problemOf("OSN_USAGE", validationDetail(error.validation[0]));
+  }
+  const status = "statusCode" in error ? error.statusCode : undefined;
+  if (status !== undefined && status >= 400 && status < 500) {
+    return problemOf("OSN_USAGE", error.message, { status });
+  }
+  // What went wrong inside is for the log, not for the client.
+  return problemOf("OSN_INTERNAL", "The request failed inside; see the log.");
+}
+
+function validationDetail(fault: NonNullable<FastifyError["validation"]>[number]): string {
+  const unknownName = fault.params["additionalProperty"];
+  if (unknownName !== undefined) return `${String(unknownName)}: there is no such parameter.`;
+  const allowed = fault.params["allowedValues"];
+  const values = Array.isArray(allowed) ? `: ${allowed.join(", ")}` : "";
+  return `${fault.instancePath.slice(1)}: ${fault.message ?? "not valid"}${values}.`;
+}
+
+/** Bytes that are no HTTP request get their answer before fastify sees them. */
+function refuseUnparsable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
+  const status = statuses[error.code ?? ""] ?? 400;
+  const body = JSON.stringify(
+    problemOf("OSN_USAGE", "This is not an HTTP request that can be read.", { status }),
+  );
+  const headers = Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: ${PROBLEM_TYPE}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n${headers.join("")}\r\n${body}`,
+  );
+}
