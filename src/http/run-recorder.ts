@@ -42,6 +42,7 @@ export class RunRecorder {
   #satellites: readonly SatelliteRecord[] | null = null;
   #osnma: OsnmaStatusRecord | null = null;
   #finished = false;
+  #pruned = false;
   #progress = 0;
   #state: StatusRecord["state"] = "cold";
   #ttfafSeconds: number | null = null;
@@ -118,6 +119,7 @@ export class RunRecorder {
     if (this.#pending.length === 0 && this.#satellites === null && this.#osnma === null) return;
     this.#store.write(() => this.#writePending());
     this.#settle();
+    this.#prune();
   }
 
   /** Writes the rest and the summary (null where the run was cut off). A later summary replaces it. */
@@ -127,6 +129,7 @@ export class RunRecorder {
       this.#store.runs.finish(this.runId, this.#now(), summary);
     });
     this.#settle();
+    this.#prune();
     this.#finished = true;
     if (summary === null) return;
     this.#progress = 1;
@@ -165,6 +168,13 @@ export class RunRecorder {
       replay: mode === "live" ? null : { progress: this.#progress, finished: this.#finished },
       startedAt: new Date(this.#startedAtMs).toISOString(),
     };
+  }
+
+  /** Once, and not before the run brought something: a capture that cannot be read must not cost an old run. */
+  #prune(): void {
+    if (this.#pruned) return;
+    this.#store.prune();
+    this.#pruned = true;
   }
 
   #assertOpen(): void {

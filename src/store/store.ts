@@ -77,11 +77,14 @@ export class Store {
     }
   }
 
-  /** Begins a run and returns its number; runs beyond the bound are deleted. */
+  /** Begins a run and returns its number. */
   beginRun(run: NewRun): number {
-    const id = this.write(() => this.runs.begin(run));
+    return this.write(() => this.runs.begin(run));
+  }
+
+  /** Deletes the runs beyond the bound, the oldest. */
+  prune(): void {
     for (const expired of this.runs.expired()) this.removeRun(expired);
-    return id;
   }
 
   /** Deletes a run with all that belongs to it, in transactions of bounded size. */

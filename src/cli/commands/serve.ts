@@ -1,0 +1,230 @@
+/**
+ * `osnmad serve`: replays a capture into the store and serves what it found over HTTP. Order of start: store,
+ * server, replay; taken down in reverse. The server's parts are loaded here and nowhere else, so that other
+ * commands do not pay for them.
+ */
+import type { Command } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { homedir } from "node:os";
+import { basename, isAbsolute, join, resolve } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { RunRecorder } from "../../http/run-recorder.js";
+import type { Mode, SummaryRecord, TimeAssurance } from "../../pipeline/records.js";
+
+/** What waits in the recorder is put on disk, and so becomes visible, at least this often. */
+const FLUSH_INTERVAL_MS = 500;
+/** How long requests and replay may take to end after a signal. */
+const DRAIN_MS = 5_000;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
+export interface ServeOptions {
+  readonly replay: string;
+  readonly host: string;
+  readonly port: number;
+  readonly dataDir: string;
+  readonly keepRuns: number;
+  readonly exitAfterReplay: boolean;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  /** Options that the composition root added to the command. */
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Feeds a capture through the pipeline into `recorder`: `push` for every record, `satellites` and `osnma` at
+ * least at the beginning and the end and every few seconds of the capture. It must give the event loop a turn
+ * every few tens of milliseconds, or nothing is served meanwhile; it need not flush. Resolves with the summary,
+ * or rejects with an OsnmadError (and nothing else, short of a defect) for a capture it cannot use. When
+ * `signal` aborts it returns soon, in either way.
+ */
+export type ReplayStarter = (
+  capturePath: string,
+  options: ServeOptions,
+  recorder: RunRecorder,
+  onProgress: (fraction: number) => void,
+  signal: AbortSignal,
+) => Promise<SummaryRecord>;
+
+export interface ServeDependencies {
+  readonly version: string;
+  readonly startReplay: ReplayStarter;
+  /** What kind of run the options make; a replay on the capture's own timeline where this is missing. */
+  readonly describeRun?: (options: ServeOptions) => {
+    readonly mode: Mode;
+    readonly timeAssurance: TimeAssurance;
+  };
+}
+
+/** Adds the command; returns it, so that further options can be added. */
+export function registerServe(program: Command, dependencies: ServeDependencies): Command {
+  return program
+    .command("serve")
+    .description("Replay a capture, keep what it yields, and serve it over HTTP on this machine")
+    .requiredOption("--replay <file>", "capture to replay")
+    .option("--host <address>", "loopback address to listen on", "127.0.0.1")
+    .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 4747)
+    .option("--data-dir <folder>", "where data is kept", defaultDataDirectory(process.env, homedir()))
+    .option("--keep-runs <number>", "how many of the newest runs are kept", parseKeepRuns, 10)
+    .option("--exit-after-replay", "stop when the replay is done instead of going on serving", false)
+    .addOption(
+      new Option("--log-level <level>", "what to log on standard error").choices(LOG_LEVELS).default("info"),
+    )
+    .action(async (options: ServeOptions) => {
+      await serve(options, dependencies);
+    });
+}
+
+/** The state folder of the XDG Base Directory Specification 0.8, which ignores a relative path. */
+export function defaultDataDirectory(
+  environment: Readonly<Record<string, string | undefined>>,
+  home: string,
+): string {
+  const state = environment["XDG_STATE_HOME"];
+  return join(state !== undefined && isAbsolute(state) ? state : join(home, ".local", "state"), "osnmad");
+}
+
+async function serve(options: ServeOptions, dependencies: ServeDependencies): Promise<void> {
+  const [{ openStore }, { RunRecorder }, { assertLoopback, buildServer, listen }, { destination, pino }] =
+    await Promise.all([
+      import("../../store/store.js"),
+      import("../../http/run-recorder.js"),
+      import("../../http/server.js"),
+      import("pino"),
+    ]);
+  assertLoopback(options.host);
+  const { version } = dependencies;
+  // Synchronous: the last lines before an end are the ones that are needed. Never a position at info or above.
+  const logger = pino({ level: options.logLevel }, destination({ dest: 2, sync: true }));
+  const stop = stopOnSignal();
+  const dataDirectory = resolve(options.dataDir);
+  const store = openStore(dataDirectory, { keepRuns: options.keepRuns });
+  try {
+    const { mode, timeAssurance } = dependencies.describeRun?.(options) ?? {
+      mode: "replay",
+      timeAssurance: "capture",
+    };
+    const source = options.replay === "-" ? "standard input" : basename(options.replay);
+    const recorder = new RunRecorder(store, { mode, source, timeAssurance, softwareVersion: version });
+    const app = buildServer({ store, status: () => recorder.status(), version, logger });
+    try {
+      try {
+        announce(await listen(app, options.host, options.port), source, dataDirectory, version);
+        logger.info({ run: recorder.runId, mode }, "replay begins");
+        await replay(options, dependencies, recorder, stop.signal);
+      } catch (error) {
+        if (recorder.isEmpty) recorder.discard();
+        throw error;
+      }
+      const { state, ttfafSeconds, counts } = recorder.status();
+      logger.info(
+        { run: recorder.runId, state, ttfafSeconds, counts },
+        stop.signal.aborted ? "replay was cut off" : "replay is done",
+      );
+      if (!options.exitAfterReplay) await stop.signalled;
+    } finally {
+      await closeServer(app);
+    }
+  } finally {
+    store.close();
+    stop.release();
+  }
+  logger.info("stopped");
+}
+
+/** Runs the replay to its end, or to the signal's; what it brought is on disk afterwards. */
+async function replay(
+  options: ServeOptions,
+  dependencies: ServeDependencies,
+  recorder: RunRecorder,
+  stopped: AbortSignal,
+): Promise<void> {
+  const writing = new AbortController();
+  const signal = AbortSignal.any([stopped, writing.signal]);
+  const timer = setInterval(() => {
+    try {
+      recorder.flush();
+    } catch (error) {
+      writing.abort(error);
+    }
+  }, FLUSH_INTERVAL_MS);
+  try {
+    const running = dependencies.startReplay(
+      options.replay,
+      options,
+      recorder,
+      (fraction) => {
+        recorder.progress(fraction);
+      },
+      signal,
+    );
+    const summary = await Promise.race([running, drained(signal)]);
+    writing.signal.throwIfAborted();
+    recorder.finish(stopped.aborted ? null : summary);
+  } catch (error) {
+    // The fault of the disk is the cause, whatever the replay made of being aborted.
+    writing.signal.throwIfAborted();
+    if (stopped.aborted || !recorder.isEmpty) recorder.finish(null);
+    if (!stopped.aborted) throw error;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Resolves with null some time after the signal aborted: a replay that does not listen is not waited for. */
+function drained(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => setTimeout(resolve, DRAIN_MS, null).unref(), { once: true });
+  });
+}
+
+async function closeServer(app: FastifyInstance): Promise<void> {
+  // A client that does not read its answer would otherwise hold up the end.
+  const cut = setTimeout(() => {
+    app.server.closeAllConnections();
+  }, DRAIN_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+  }
+}
+
+/** Turns the first SIGINT or SIGTERM into an abort; a second one ends the process as usual. */
+function stopOnSignal(): { signal: AbortSignal; signalled: Promise<void>; release: () => void } {
+  const controller = new AbortController();
+  let onSignal = (): void => undefined;
+  const release = (): void => {
+    process.removeListener("SIGINT", onSignal);
+    process.removeListener("SIGTERM", onSignal);
+  };
+  const signalled = new Promise<void>((resolve) => {
+    onSignal = () => {
+      release();
+      controller.abort();
+      resolve();
+    };
+  });
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  return { signal: controller.signal, signalled, release };
+}
+
+function announce(url: string, source: string, dataDirectory: string, version: string): void {
+  process.stdout.write(
+    `osnmad ${version} listens on ${url} (data in ${dataDirectory}), replaying ${source}\n` +
+      ["/v1/status", "/v1/fixes/latest", "/v1/osnma", "/v1/satellites", "/v1/events", "/openapi.json"]
+        .map((path) => `  curl ${url}${path}\n`)
+        .join("") +
+      "Ctrl-C stops it.\n",
+  );
+}
+
+function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535)
+    throw new InvalidArgumentError("A port is 0 to 65535.");
+  return Number(text);
+}
+
+function parseKeepRuns(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("At least 1 run is kept.");
+  return Number(text);
+}
