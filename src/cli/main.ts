@@ -3,6 +3,7 @@
  * The osnmad command. Commands are loaded when they are asked for, so that a replay does not pay for the
  * parts of a server.
  */
+import "./v8-flags.js";
 import { Command, CommanderError } from "commander";
 import { OsnmadError } from "../errors.js";
 import { VERSION } from "./version.js";
