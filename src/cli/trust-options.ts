@@ -70,6 +70,8 @@ export interface StartMaterial {
   readonly rootKey: { readonly dsm: Uint8Array; readonly nmaHeader: number } | null;
   readonly snapshot: OsnmaSnapshot | null;
   readonly warnings: readonly string[];
+  /** A root that is no Galileo root is among them: what it authenticates is a simulation, and says so. */
+  readonly simulated: boolean;
 }
 
 export function startMaterial(flags: TrustFlags): StartMaterial {
@@ -81,10 +83,11 @@ export function startMaterial(flags: TrustFlags): StartMaterial {
     ...(flags.state === undefined ? {} : { stateDir: flags.state }),
   });
   const snapshot = flags.state === undefined ? null : snapshotOf(loadState(flags.state));
-  return { ...givenOf(material), snapshot, warnings: material.warnings };
+  const simulated = material.roots.some(({ standing }) => standing === "test");
+  return { ...givenOf(material), snapshot, warnings: material.warnings, simulated };
 }
 
-export function givenOf(material: TrustMaterial): Omit<StartMaterial, "snapshot" | "warnings"> {
+export function givenOf(material: TrustMaterial): Omit<StartMaterial, "snapshot" | "warnings" | "simulated"> {
   return {
     roots: material.roots.map(({ hex }) => ({ root: hex })),
     keys: material.publicKeys.map((key) => {

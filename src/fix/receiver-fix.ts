@@ -73,9 +73,8 @@ export class ReceiverFixStage {
     if (!Number.isFinite(now)) return null;
     const gst = nearest(pvt.iTOW / 1000, now);
     const reasons: string[] = [];
-    if (pvt.flags.gnssFixOk !== 1 || pvt.fixType < 2 || pvt.flags3.invalidLlh === 1)
-      reasons.push("receiver-has-no-fix");
-    if ((pvt.valid.validDate & pvt.valid.validTime) !== 1) reasons.push("receiver-time-invalid");
+    if (!pvt.flags.gnssFixOk || pvt.fixType < 2 || pvt.flags3.invalidLlh) reasons.push("receiver-has-no-fix");
+    if (!pvt.valid.validDate || !pvt.valid.validTime) reasons.push("receiver-time-invalid");
     if (Math.abs(gst - now) > TIME_TOLERANCE_SECONDS) reasons.push("receiver-time-disagrees");
     const { state } = this.#engine;
     if (state === "alert") reasons.push("osnma-alert");
@@ -93,8 +92,8 @@ export class ReceiverFixStage {
       const ced = this.#engine.ced(svid);
       if (ced === null) continue;
       authenticated.push(svid);
-      const report = sat?.satellites.find((entry) => entry.gnssId === GALILEO && entry.svId === svid);
-      if (report === undefined || report.flags.svUsed !== 1) continue;
+      const report = sat?.svs.find((entry) => entry.gnssId === GALILEO && entry.svId === svid);
+      if (report === undefined || !report.flags.svUsed) continue;
       const [w1, w2, w3, w4, w5] = ced.value.words;
       const ephemeris = decodeEphemeris([w1, w2, w3, w4, w5], svid);
       if (ephemeris === null) continue;

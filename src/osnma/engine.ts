@@ -535,7 +535,7 @@ export class OsnmaEngine {
       return;
     }
     this.#krootVerifiedAt = this.#now;
-    const former = this.#ring.putInForce(key);
+    const taken = this.#ring.putInForce(key);
     this.#event(
       "kroot-verified",
       "info",
@@ -549,7 +549,8 @@ export class OsnmaEngine {
         chain: kroot.parameters === null ? null : hex(kroot.parameters.alpha),
       },
     );
-    if (former !== null) {
+    if (taken !== null) {
+      const { former } = taken;
       this.#event(
         "public-key-in-force",
         "notice",
@@ -559,7 +560,7 @@ export class OsnmaEngine {
           formerPublicKey: former.name,
         },
       );
-      if (former.name.root !== key.name.root) {
+      if (taken.renewal) {
         this.#event(
           "merkle-tree-in-force",
           "notice",

@@ -47,6 +47,13 @@ export interface KeyRingSnapshot {
   readonly renewedRoots: readonly string[];
 }
 
+/** Names a key that was given without a tree: it may belong to any, and shares the fate of every tree's keys. */
+const EXPLICIT = "explicit:";
+
+function sameTree(a: PublicKeyName, b: PublicKeyName): boolean {
+  return a.root === b.root || a.root.startsWith(EXPLICIT) || b.root.startsWith(EXPLICIT);
+}
+
 const nameOf = (name: PublicKeyName): string => `${name.root}/${name.pkid}`;
 
 export class KeyRing {
@@ -121,7 +128,11 @@ export class KeyRing {
     const found: RingKey[] = [];
     for (const key of this.#keys.values()) {
       if (key.name.pkid !== pkid || !this.isUsable(key)) continue;
-      if ((key.validFrom !== null && gst < key.validFrom) || (key.validUntil !== null && gst >= key.validUntil)) continue;
+      if (
+        (key.validFrom !== null && gst < key.validFrom) ||
+        (key.validUntil !== null && gst >= key.validUntil)
+      )
+        continue;
       found.push(key);
     }
     return found.sort((a, b) => Number(b.status === "in-force") - Number(a.status === "in-force"));
@@ -133,7 +144,7 @@ export class KeyRing {
     const status = this.#keys.get(nameOf({ root, pkid }))?.status;
     if (status === "revoked" || status === "superseded") return true;
     const inForce = this.#inForce;
-    return inForce?.name.root === root && pkid < inForce.name.pkid;
+    return inForce !== null && sameTree(inForce.name, { root, pkid }) && pkid < inForce.name.pkid;
   }
 
   /** Takes in a key that a DSM-PKR proved. Returns null where the point is on no curve. */
@@ -147,28 +158,28 @@ export class KeyRing {
    * Puts the key in force that verified a KROOT, and returns the key it takes over from, if another. Lower
    * PKIDs of the same root are spent; with another root, the old one has been renewed.
    */
-  putInForce(key: RingKey): RingKey | null {
+  putInForce(key: RingKey): { readonly former: RingKey; readonly renewal: boolean } | null {
     const former = this.#inForce;
     if (former === key) return null;
     if (former !== null) {
       former.status = "superseded";
-      if (former.name.root !== key.name.root) this.#renewedRoots.add(former.name.root);
+      if (!sameTree(former.name, key.name)) this.#renewedRoots.add(former.name.root);
     }
     for (const other of this.#keys.values()) {
-      if (other !== key && other.name.root === key.name.root && other.name.pkid < key.name.pkid) {
+      if (other !== key && sameTree(other.name, key.name) && other.name.pkid < key.name.pkid) {
         if (other.status !== "revoked") other.status = "superseded";
       }
     }
     key.status = "in-force";
     this.#inForce = key;
-    return former;
+    return former === null ? null : { former, renewal: !sameTree(former.name, key.name) };
   }
 
   /** Revokes every key of the root with a lower PKID (PKREV, signed by `survivor`). Returns those newly revoked. */
   revokeBelow(survivor: RingKey): RingKey[] {
     const revoked: RingKey[] = [];
     for (const key of this.#keys.values()) {
-      if (key.name.root !== survivor.name.root || key.name.pkid >= survivor.name.pkid) continue;
+      if (!sameTree(key.name, survivor.name) || key.name.pkid >= survivor.name.pkid) continue;
       if (key.status === "revoked") continue;
       key.status = "revoked";
       revoked.push(key);

@@ -60,7 +60,7 @@ Examples:
         speed: flags.speed,
         stateDir: flags.state,
         pipeline: {
-          mode: "replay",
+          mode: material.simulated ? "simulated" : "replay",
           rule: flags.rule,
           minimumTagBits: flags.minTagBits,
           startOffsetSeconds: flags.startOffset,
