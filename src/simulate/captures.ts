@@ -37,7 +37,7 @@ export interface ExpectedVerdict {
   readonly pkid: number;
   /** An alert message was authenticated. */
   readonly alert: boolean;
-  /** Satellites that must have authenticated navigation data at some time. */
+  /** Satellites that must have authenticated ephemeris and clock (ADKD 0 or 12) at some time. */
   readonly authenticated: readonly number[];
   /** Satellites heard that never may. */
   readonly neverAuthenticated: readonly number[];
@@ -189,8 +189,8 @@ function build(definition: Definition): Capture {
   return { header, ubx: harmed?.bytes ?? ubxStream(simulation, definition.stream), trustFiles };
 }
 
-/** NAV-SAT now and then keeps the captures small. */
-const LEAN: UbxStreamOptions = { satEverySeconds: 10 };
+/** A position now and then keeps the captures small. */
+const LEAN: UbxStreamOptions = { positionEverySeconds: 10 };
 
 function definitions(): Definition[] {
   const authority = captureAuthority();
@@ -219,7 +219,7 @@ function definitions(): Definition[] {
       seed: `capture ${name}`,
       startGst,
       subframes,
-      phases: [nominalPhase(startGst, chain, signer)],
+      phases: [nominalPhase(hourOf(startGst), chain, signer)],
       maxSatellites: 9,
       ...more,
     };
@@ -265,7 +265,7 @@ function definitions(): Definition[] {
 
   function nominalDefinition(): Definition {
     const start = hour39 + 480;
-    const base = nominal("nominal", start, 12, { maxSatellites: 10 });
+    const base = nominal("nominal", start, 14, { maxSatellites: 10 });
     const [unhealthy, silent, old] = heard(base) as [number, number, number];
     return {
       name: "nominal",
@@ -298,7 +298,7 @@ function definitions(): Definition[] {
       what:
         "Power-up with the Merkle root only, inside the 06 h DSM-PKR window. At first no time, then a wrong week; " +
         "RXM-RAWX week 0 until the time is known; NMEA in between.",
-      simulation: nominal("cold-start", gstOf(WEEK, 30 * 3600 + 240), 12, { maxSatellites: 8 }),
+      simulation: nominal("cold-start", gstOf(WEEK, 30 * 3600 + 240), 13, { maxSatellites: 8 }),
       trust: { authorities: [authority], pkids: [], hot: false },
       stream: { ...LEAN, rawx: true, nmea: true, coldStart: { unknownSeconds: 20, wrongWeekSeconds: 10 } },
       expected: (satellites) =>
@@ -360,7 +360,7 @@ function definitions(): Definition[] {
 
   function forgedTagsDefinition(): Definition {
     const start = hour39 + 1200;
-    const base = nominal("forged-tags", start, 12);
+    const base = nominal("forged-tags", start, 14);
     const [data, tag, macseq, key, block] = heard(base) as [number, number, number, number, number];
     const clean = new Simulation(base);
     const forgedCed = (gst: number): Uint8Array[] => {
@@ -435,7 +435,7 @@ function definitions(): Definition[] {
   function crevDefinition(): Definition {
     const change = hour39 + 3600;
     const start = change - 360;
-    const subframes = 26;
+    const subframes = 28;
     const oldChain = chainFrom("crev old", 0, hour39, chainEndFor(start, subframes));
     const newChain = chainFrom("crev new", 1, change, chainEndFor(start, subframes));
     return {
@@ -461,7 +461,7 @@ function definitions(): Definition[] {
   function npkDefinition(): Definition {
     const change = hour39 + 3600;
     const start = change - 300;
-    const subframes = 22;
+    const subframes = 28;
     const newKey = { authority, pkid: 3 };
     const chain = chainFrom("npk", 1, hour39, chainEndFor(start, subframes));
     return {
@@ -486,7 +486,7 @@ function definitions(): Definition[] {
   function pkrevDefinition(): Definition {
     const change = hour39 + 3600;
     const start = change - 720;
-    const subframes = 36;
+    const subframes = 42;
     const [oldKey, newKey] = [
       { authority, pkid: 8 },
       { authority, pkid: 9 },
@@ -525,7 +525,7 @@ function definitions(): Definition[] {
   function nmtDefinition(): Definition {
     const change = hour39 + 3600;
     const start = change - 300;
-    const subframes = 22;
+    const subframes = 28;
     const next = new TestAuthority("osnmad captures, tree B");
     const newKey = { authority: next, pkid: 1 };
     const oldKey = { authority, pkid: 8 };
@@ -564,7 +564,7 @@ function definitions(): Definition[] {
       return {
         name,
         what: `CMAC-AES over a SHA3-256 chain: keys of ${keyBits} bits, tags of ${tagBits}, MACLT ${maclt}. No real chain is like it.`,
-        simulation: nominal(name, hour39 + 1200, 7, { maxSatellites: 6 }, parameters),
+        simulation: nominal(name, hour39 + 1200, 14, { maxSatellites: 6 }, parameters),
         trust: trustHot,
         stream: LEAN,
         expected: (satellites) =>
@@ -580,8 +580,8 @@ function definitions(): Definition[] {
     const start = gstOf(WEEK + 1, -180);
     return {
       name: "week-rollover",
-      what: `The week turns from ${WEEK} to ${WEEK + 1} after three minutes; the root floats to TOWH 0, its K0 in the old week.`,
-      simulation: nominal("week-rollover", start, 14, { maxSatellites: 8 }),
+      what: `The week turns from ${WEEK} to ${WEEK + 1} after three minutes; the DSM-PKR window opens, then the root of TOWH 0 comes, its K0 in the old week.`,
+      simulation: nominal("week-rollover", start, 24, { maxSatellites: 7 }),
       trust: trustHot,
       stream: { ...LEAN, rawx: true },
       expected: (satellites) => verdict("No gap and no failure at the rollover.", satellites),
@@ -594,7 +594,7 @@ function definitions(): Definition[] {
       what:
         "A bad serial link: bytes lost inside frames in multiples of 128, bad checksums, garbage with false sync " +
         "bytes, empty frames, RTCM, frames sent twice, NMEA, and an end in the middle of a frame. Some pages are lost.",
-      simulation: nominal("damaged", hour39 + 1200, 12, { pageLoss: 0.02 }),
+      simulation: nominal("damaged", hour39 + 1200, 14, { pageLoss: 0.02 }),
       trust: trustHot,
       stream: { nmea: true },
       isDamaged: true,

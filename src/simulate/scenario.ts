@@ -415,7 +415,7 @@ export function parametrisedScenario(options: {
       startGst,
       subframes,
       satellites: options.satellites ?? [1, 4, 9, 12],
-      phases: [nominalPhase(startGst, chain, signer)],
+      phases: [nominalPhase(hour, chain, signer)],
     },
   };
 }

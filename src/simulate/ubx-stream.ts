@@ -26,8 +26,8 @@ export interface UbxStreamOptions {
   readonly rawx?: boolean;
   /** Also $GNRMC and $GNGGA every second. */
   readonly nmea?: boolean;
-  /** NAV-SAT every so many seconds. */
-  readonly satEverySeconds?: number;
+  /** NAV-PVT, NAV-SAT and NAV-TIMEUTC every so many seconds; NAV-TIMEGAL and NAV-EOE come every second. */
+  readonly positionEverySeconds?: number;
   readonly coldStart?: ColdStart;
 }
 
@@ -95,10 +95,13 @@ export function* ubxFrames(simulation: Simulation, options: UbxStreamOptions = {
           : "nothing";
     if (options.nmea === true) yield* nmea(simulation, gst, knows);
     if (options.rawx === true) yield rawx(simulation, gst, knows);
-    yield navPvt(simulation, gst, knows);
-    if (gst % (options.satEverySeconds ?? 1) === 0) yield navSat(simulation, gst, knows);
+    const withPosition = gst % (options.positionEverySeconds ?? 1) === 0;
+    if (withPosition) {
+      yield navPvt(simulation, gst, knows);
+      yield navSat(simulation, gst, knows);
+    }
     yield navTimeGal(simulation, gst, knows);
-    yield navTimeUtc(simulation, gst, knows);
+    if (withPosition) yield navTimeUtc(simulation, gst, knows);
     yield navEoe(simulation, gst, knows);
     while (next.done !== true && next.value.gst + 2 <= gst) {
       yield sfrbxFrame(next.value);

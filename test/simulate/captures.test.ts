@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { buildCapture, captureFiles, captureNames, GENERATOR_VERSION } from "../../src/simulate/captures.js";
+import { loadTrust } from "../../src/trust/material.js";
 
 const folder = fileURLToPath(new URL("../../captures/", import.meta.url));
 const MAX_TOTAL_BYTES = 3_000_000;
@@ -27,6 +28,19 @@ describe("the committed captures", () => {
     for (const svid of [...header.expected.authenticated, ...header.expected.neverAuthenticated]) {
       expect(heard).toContain(svid);
     }
+  });
+
+  it.each(captureNames())("%s: its trust files load as GSC's do, and the root key verifies", (name) => {
+    const { merkleTree, publicKeys, rootKey } = buildCapture(name).header.trust;
+    const material = loadTrust({
+      merkle: merkleTree.map((path) => join(folder, path)),
+      publicKey: publicKeys.map((path) => join(folder, path)),
+      rootKey: rootKey === null ? undefined : join(folder, rootKey),
+      stateDir: null,
+    });
+    expect(material.roots).toHaveLength(merkleTree.length);
+    expect(material.keys).toHaveLength(publicKeys.length);
+    expect(material.rootKey === null).toBe(rootKey === null);
   });
 
   it("are all there is in the folder, but for goldens and text about them", () => {
