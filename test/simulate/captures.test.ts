@@ -39,7 +39,7 @@ describe("the committed captures", () => {
       stateDir: null,
     });
     expect(material.roots).toHaveLength(merkleTree.length);
-    expect(material.keys).toHaveLength(publicKeys.length);
+    expect(material.publicKeys).toHaveLength(publicKeys.length);
     expect(material.rootKey === null).toBe(rootKey === null);
   });
 
