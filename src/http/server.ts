@@ -92,6 +92,9 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     if (request.is404) return sendProblem(reply, notFound(request, reply, methodsOf));
     return undefined;
   });
+  app.addHook("preValidation", async (request) => {
+    assertPlainNumbers(request);
+  });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
       {
@@ -171,6 +174,27 @@ function notFound(
   const allow = [...methods].sort().join(", ");
   reply.header("allow", allow);
   return problemOf("OSN_USAGE", `${request.method} is not possible here; ${allow} are.`, { status: 405 });
+}
+
+const NUMBER_FORMS: Readonly<Record<string, RegExp>> = {
+  integer: /^-?\d{1,16}$/,
+  number: /^-?\d{1,16}(\.\d{1,9})?$/,
+};
+
+/**
+ * Numbers are written in decimal. The schema check alone would turn 1e999 into Infinity, which it then takes
+ * for an integer of any bound, and would read 0x10 and " 1".
+ */
+function assertPlainNumbers(request: FastifyRequest): void {
+  const schema = request.routeOptions.schema?.querystring as
+    { readonly properties: Readonly<Record<string, { readonly type?: string } | undefined>> } | undefined;
+  for (const [name, value] of Object.entries(request.query as Record<string, unknown>)) {
+    const type = Object.hasOwn(schema?.properties ?? {}, name) ? schema?.properties[name]?.type : undefined;
+    const form = NUMBER_FORMS[type ?? ""];
+    if (form !== undefined && !(typeof value === "string" && form.test(value))) {
+      throw new OsnmadError("OSN_USAGE", `${name}: must be one ${type}, written in decimal.`);
+    }
+  }
 }
 
 function problemOfError(error: FastifyError | OsnmadError | Error): Problem {
