@@ -86,6 +86,7 @@ export class PageClock<S> {
   #receiverWeek: { readonly wn: number; readonly tow: number } | null = null;
   /** A week number that one satellite's words claimed, waiting for a second one. */
   #weekClaims = new Map<number, number>();
+  readonly #slotVotes = new Uint8Array(SUBFRAME_SECONDS);
   /** Newest linear GST of any page; carries the week. */
   #newest: number | null = null;
   readonly counts: PageClockCounts = { timed: 0, contradicting: 0, conflicting: 0, untimed: 0, jumps: 0 };
@@ -181,36 +182,47 @@ export class PageClock<S> {
     clock: BandClock<S>,
     burst: Burst<S>,
   ): { tow: number | null; towCount: number; slots: number | null } {
-    const tows = new Map<number, number>();
-    let slotMask = 0;
-    const slotVotes = new Map<number, number>();
+    // Runs for every burst: counted in place, since a burst has few pages and fewer distinct times.
+    const { pages } = burst;
+    const slotVotes = this.#slotVotes.fill(0);
     let slotVoters = 0;
-    for (const page of burst.pages) {
-      const tow = towOfWord(page.word);
-      if (tow !== null && tow % 2 === clock.parity) tows.set(tow, (tows.get(tow) ?? 0) + 1);
-      if (page.wordType === 0 || page.wordType === 5) continue;
-      const slots = nominalSlots(clock.band, page.wordType);
-      if (slots === null) continue;
-      slotVoters++;
-      for (const slot of slots) slotVotes.set(slot, (slotVotes.get(slot) ?? 0) + 1);
-    }
-    for (const [slot, count] of slotVotes) if (count * 2 > slotVoters) slotMask |= 1 << slot;
     let tow: number | null = null;
     let towCount = 0;
     let tie = false;
-    for (const [value, count] of tows) {
-      if (count > towCount) {
-        tow = value;
-        towCount = count;
-        tie = false;
-      } else if (count === towCount) {
-        tie = true;
+    for (let i = 0; i < pages.length; i++) {
+      const { word, wordType } = pages[i];
+      if (wordType === 0 || wordType === 5 || wordType === 6) {
+        const own = towOfWord(word);
+        if (own !== null && own !== tow && own % 2 === clock.parity) {
+          let count = 0;
+          for (const other of pages) if (towOfWord(other.word) === own) count++;
+          if (count > towCount) {
+            tow = own;
+            towCount = count;
+            tie = false;
+          } else if (count === towCount) {
+            tie = true;
+          }
+        }
+        if (wordType !== 6) continue;
       }
+      const slots = nominalSlots(clock.band, wordType);
+      if (slots === null) continue;
+      slotVoters++;
+      for (let j = 0; j < slots.length; j++) slotVotes[slots[j]]++;
     }
+    let slotMask = 0;
+    for (let slot = 0; slot < SUBFRAME_SECONDS; slot++)
+      if (slotVotes[slot] * 2 > slotVoters) slotMask |= 1 << slot;
     if (tie) {
       // Satellites contradict each other and neither side is larger: the receiver decides, or nobody.
-      const inReach = [...tows].filter(([value, count]) => count === towCount && this.#inReach(burst, value));
-      tow = inReach.length === 1 ? inReach[0][0] : null;
+      const inReach = new Set<number>();
+      for (const { word } of pages) {
+        const own = towOfWord(word);
+        if (own === null || own % 2 !== clock.parity || !this.#inReach(burst, own)) continue;
+        if (pages.filter((other) => towOfWord(other.word) === own).length === towCount) inReach.add(own);
+      }
+      tow = inReach.size === 1 ? [...inReach][0] : null;
       if (tow === null) towCount = -1;
     }
     return { tow, towCount, slots: slotMask === 0 ? null : slotMask };

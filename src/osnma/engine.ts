@@ -932,8 +932,11 @@ export class OsnmaEngine {
   #release(): void {
     if (this.#alert) return;
     for (const subframe of this.#subframes) {
+      if (subframe.decided) continue;
+      let undecided = 0;
       for (const satellite of subframe.satellites) {
         if (satellite.slowDone) continue;
+        undecided++;
         if (!satellite.fastDone) {
           const disclosing = this.#chainDisclosing(subframe.gst + FAST_DELAY_SECONDS);
           const mac = disclosing?.macAt(subframe.gst + FAST_DELAY_SECONDS) ?? null;
@@ -946,6 +949,7 @@ export class OsnmaEngine {
         }
         if (this.#alert) return;
       }
+      subframe.decided = undecided === 0;
     }
     if (this.firstFixAt === null) {
       let count = 0;

@@ -75,6 +75,8 @@ export class Subframe {
   /** Candidates tried without success, so that the same ones are not tried again. */
   keyCandidatesTried = 0;
   keySearched = false;
+  /** Every tag of every satellite has been decided. */
+  decided = false;
 
   constructor(gst: number) {
     this.gst = gst;

@@ -36,6 +36,8 @@ export class Pipeline {
   readonly #mode: Mode;
   readonly #options: PipelineOptions;
   #trusted: TrustedTime | null = null;
+  /** The capture's own timeline; one object, moved on with every page. */
+  readonly #captureTime = { gst: 0, boundSeconds: CAPTURE_BOUND_SECONDS, assurance: "capture" as const };
   #firstGst: number | null = null;
   #lastGst: number | null = null;
   #skippedPages = 0;
@@ -101,11 +103,12 @@ export class Pipeline {
     this.#satellitePages[page.svid]++;
     this.#satelliteLast[page.svid] = gst;
     if (page.hasOsnma) this.#satelliteOsnma[page.svid] = 1;
-    const trusted: TrustedTime | null =
-      this.#mode === "live"
-        ? stamp
-        : { gst: gst + 2, boundSeconds: CAPTURE_BOUND_SECONDS, assurance: "capture" };
-    this.engine.push(page, gst, trusted);
+    if (this.#mode === "live") {
+      this.engine.push(page, gst, stamp);
+      return;
+    }
+    this.#captureTime.gst = gst + 2;
+    this.engine.push(page, gst, this.#captureTime);
   }
 
   /** Ends the stream: what waits is decided, and the summary is returned (not emitted). */
