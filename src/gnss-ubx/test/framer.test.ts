@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { describeShared, sharedPath } from "../../../test/support/shared.js";
+import { describeShared } from "../../../test/support/shared.js";
 import { crc24q, encodeFrame, Framer } from "../src/index.js";
+import { captureNames, readCapture } from "./support/captures.js";
 import type { Scan } from "./support/streams.js";
 import { collector, frame, framesOf, nmea, plainScan, rtcm3 } from "./support/streams.js";
 
@@ -244,9 +243,8 @@ describe("framer", () => {
 const strideFor = (bytes: Uint8Array): number => (bytes.length > 50_000 ? 29 : bytes.length > 15_000 ? 7 : 1);
 
 describeShared("framer over recorded mixed streams", () => {
-  const folder = sharedPath("captures", "mixed") ?? "";
-  for (const file of readdirSync(folder)) {
-    const bytes = new Uint8Array(readFileSync(join(folder, file)));
+  for (const file of captureNames("mixed")) {
+    const bytes = readCapture("mixed", file);
     const whole = frame(bytes);
 
     it(`${file}: agrees with a plain scan and accounts for every byte`, () => {

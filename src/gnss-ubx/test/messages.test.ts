@@ -1,7 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, expectTypeOf, it } from "vitest";
-import { describeShared, sharedPath } from "../../../test/support/shared.js";
+import { describeShared } from "../../../test/support/shared.js";
 import type {
   MessageInput,
   MessageName,
@@ -11,6 +10,7 @@ import type {
   UbxMessage,
 } from "../src/index.js";
 import { decodeMessage, encodeFrame, encodeMessage, Framer, MESSAGES } from "../src/index.js";
+import { captureNames, readCapture, readReadme } from "./support/captures.js";
 import { hex } from "./support/streams.js";
 
 type AnyField = MessageRow["fields"][number];
@@ -121,7 +121,6 @@ describe("message tables", () => {
           const message = decodeMessage(messageClass, messageId, wrong);
           // A text may have any length.
           if (row.name.startsWith("INF-")) continue;
-          // An item of configuration may end where the shorter payload does only if it was empty before.
           expect(message.name).toBe("raw");
           expect(message).toMatchObject({ class: messageClass, id: messageId });
         }
@@ -150,6 +149,11 @@ describe("message tables", () => {
       }),
       { numRuns: 5000 },
     );
+  });
+
+  it("are all in the README", () => {
+    const readme = readReadme();
+    for (const { name } of MESSAGES) expect(readme).toContain(`| ${name} `);
   });
 
   it("has one layout per class, id and version", () => {
@@ -344,7 +348,7 @@ describe("decoding", () => {
 
 describe("encoding", () => {
   it("frames a payload with its checksum", () => {
-    // CFG-RST, controlled start of GNSS, and an ACK-ACK; checksums by hand.
+    // The acknowledgement of a VALSET, and the poll of MON-VER that many manuals print.
     expect(hex(encodeFrame(0x05, 0x01, Uint8Array.of(0x06, 0x8a)))).toBe("b56205010200068a98c1");
     expect(hex(encodeFrame(0x0a, 0x04, new Uint8Array(0)))).toBe("b5620a0400000e34");
   });
@@ -449,36 +453,33 @@ describe("static types", () => {
 });
 
 describeShared("messages of recorded streams", () => {
-  const mixed = readdirSync(sharedPath("captures", "mixed") ?? "").map((file) => ["mixed", file]);
-  const files = readdirSync(sharedPath("captures") ?? "")
-    .filter((file) => file.endsWith(".ubx"))
-    .map((file) => [file]);
+  const files = [
+    ...captureNames().filter((file) => file.endsWith(".ubx")),
+    ...captureNames("mixed").map((file) => `mixed/${file}`),
+  ];
   const decoded = new Set<string>();
 
-  it.each([...files, ...mixed].map((parts) => parts.join("/")))(
-    "%s: every known message decodes, and encodes to the same bytes",
-    (file) => {
-      const bytes = new Uint8Array(readFileSync(sharedPath("captures", ...file.split("/"))!));
-      const known = new Set(MESSAGES.map((row) => (row.class << 8) | row.id));
-      const framer = new Framer();
-      const sink = {
-        ubx(c: number, i: number, payload: Uint8Array): void {
-          const message = decodeMessage(c, i, payload);
-          if (message.name === "raw") {
-            // Poll requests that a host sent are in some logs.
-            if (known.has((c << 8) | i) && payload.length > 0) throw new Error(message.reason);
-            return;
-          }
-          decoded.add(message.name);
-          const again = encodeAny(message.name, message);
-          const frame = encodeFrame(c, i, payload);
-          if (hex(again) !== hex(frame)) throw new Error(`${message.name} differs: ${hex(frame)}`);
-        },
-      };
-      framer.push(bytes, sink);
-      framer.end(sink);
-    },
-  );
+  it.each(files)("%s: every known message decodes, and encodes to the same bytes", (file) => {
+    const bytes = readCapture(...file.split("/"));
+    const known = new Set(MESSAGES.map((row) => (row.class << 8) | row.id));
+    const framer = new Framer();
+    const sink = {
+      ubx(c: number, i: number, payload: Uint8Array): void {
+        const message = decodeMessage(c, i, payload);
+        if (message.name === "raw") {
+          // Poll requests that a host sent are in some logs.
+          if (known.has((c << 8) | i) && payload.length > 0) throw new Error(message.reason);
+          return;
+        }
+        decoded.add(message.name);
+        const again = encodeAny(message.name, message);
+        const frame = encodeFrame(c, i, payload);
+        if (hex(again) !== hex(frame)) throw new Error(`${message.name} differs: ${hex(frame)}`);
+      },
+    };
+    framer.push(bytes, sink);
+    framer.end(sink);
+  });
 
   it("were of these kinds", () => {
     expect([...decoded].sort()).toEqual(
