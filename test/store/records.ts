@@ -8,7 +8,7 @@ import type {
   SummaryRecord,
 } from "../../src/pipeline/records.js";
 
-/** 2025-04-25T10:00:18Z less 18 leap seconds: WN 1339 TOW 468018. */
+/** 2025-04-25T10:00:00Z with 18 leap seconds: WN 1339 TOW 468018. */
 export const GST = 1339 * 604_800 + 468_018;
 /** A position that is easy to find in a text: these digits must never turn up in a log. */
 export const LATITUDE_E7 = 472468135;
