@@ -36,6 +36,15 @@ function statisticsRow(name, results) {
   ];
 }
 
+/** The floor at the starts of `results`. */
+function floorsOf(oracle, floor, results) {
+  return results.map(({ offset }) => {
+    const start = oracle.firstGst + offset;
+    const found = floor(start);
+    return { offset, seconds: found === null ? null : found.end - start, by: found?.by ?? [] };
+  });
+}
+
 /** Ours against the floor: mean over mean, and the starts where they differ. */
 function againstFloor(results, floors) {
   let ours = 0;
@@ -98,17 +107,8 @@ export function benchTtfaf(material, options = {}) {
     const results = engineStarts(pages, hot, rule, step);
     const floorOf = oracle.floor(rule);
     const strictOf = oracle.floor(rule, { headerNeeded: true, exclusive: true });
-    const measure = (of) =>
-      results.map(({ offset }) => {
-        const found = of(oracle.firstGst + offset);
-        return {
-          offset,
-          seconds: found === null ? null : found.end - oracle.firstGst - offset,
-          by: found?.by ?? [],
-        };
-      });
-    const floors = measure(floorOf);
-    const strict = measure(strictOf);
+    const floors = floorsOf(oracle, floorOf, results);
+    const strict = floorsOf(oracle, strictOf, results);
     rows.push(statisticsRow(`hot, ${rule}`, results));
     rows.push(statisticsRow(`  floor`, floors));
     rows.push(statisticsRow(`  floor, narrower reading`, strict));
@@ -131,6 +131,16 @@ export function benchTtfaf(material, options = {}) {
     const warm = startOf(material, "warm");
     const results = engineStarts(pages, warm, rule, warmStep);
     rows.push(statisticsRow(`warm, ${rule}`, results));
+    const floors = floorsOf(oracle, oracle.warmFloor(rule), results);
+    const narrow = { padding: true, dsmHeaderNeeded: true };
+    const strict = floorsOf(oracle, oracle.warmFloor(rule, narrow), results);
+    rows.push(statisticsRow(`  floor`, floors));
+    rows.push(statisticsRow(`  floor, narrower reading`, strict));
+    const { below } = againstFloor(results, floors);
+    const ratio = againstFloor(results, strict).ratio;
+    notes.push(
+      `warm ${rule}: ${fixed(againstFloor(results, floors).ratio, 4)} of the floor, ${fixed(ratio, 4)} of the narrower one; below the floor at ${below} (must be 0)`,
+    );
     if (isLeuven) notes.push(...peerNotes("warm", rule, results, firstTow, warmStep));
   }
   print(table(rows));

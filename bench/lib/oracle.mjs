@@ -66,6 +66,7 @@ export function createOracle(pages, rootKey, keyType) {
   const tags = resolveTags(macks, keys, words, parameters);
   const keyEnds = keyArrivals(pages);
   const headerStarts = latestHeaders(pages);
+  const krootEnds = krootArrivals(pages, parameters);
   const firstGst = pages[0].gst;
 
   /**
@@ -135,7 +136,23 @@ export function createOracle(pages, rootKey, keyType) {
     return Math.min(word5, found[3]);
   }
 
-  return { floor, tags, firstGst, anomalies: words.anomalies };
+  /**
+   * The warm floor: the hot one, but not before the chain's DSM-KROOT is known.
+   * @param {"guideline" | "aggressive"} rule
+   * @param {{ padding?: boolean, dsmHeaderNeeded?: boolean }} [options]
+   */
+  function warmFloor(rule, options = {}) {
+    const hot = floor(rule);
+    const kroot = krootEnds(options);
+    return (start) => {
+      const found = hot(start);
+      const known = kroot(start);
+      if (found === null || known === null) return null;
+      return { end: Math.max(found.end, known), by: found.by, hot: found.end, kroot: known };
+    };
+  }
+
+  return { floor, warmFloor, tags, firstGst, anomalies: words.anomalies };
 }
 
 /** MACK sections by satellite and subframe: page index to 32 bits. */
@@ -349,4 +366,57 @@ function latestHeaders(pages) {
     if (page.hasOsnma && subframeOf(gst) === gst - 1) starts.set(gst - 1, gst);
   }
   return starts;
+}
+
+/**
+ * When a DSM-KROOT is known that was collected from a start on, page by page over satellites and subframes.
+ * padding: its P_DK is waited for; dsmHeaderNeeded: a block counts by pages whose satellite sent its DSM header
+ * (page 1) after the start too, else the oracle knows which block it is.
+ */
+function krootArrivals(pages, parameters) {
+  const sections = new Map();
+  for (const { page, gst } of pages) {
+    if (!page.hasOsnma) continue;
+    const subframe = subframeOf(gst);
+    const name = `${page.svid}/${subframe}`;
+    if (!sections.has(name)) sections.set(name, []);
+    sections.get(name)[(gst - 1 - subframe) / 2] = { gst, byte: page.hkroot };
+  }
+  const blocks = 8;
+  const signed = 13 + parameters.keyBits / 8 + 64;
+  return ({ padding = false, dsmHeaderNeeded = false } = {}) => {
+    /** By DSM id, by byte of the message: its arrivals, ascending. */
+    const messages = new Map();
+    for (const section of sections.values()) {
+      const header = section[1];
+      if (header === undefined) continue;
+      const id = header.byte >> 4;
+      const block = header.byte & 15;
+      if (id >= 12 || block >= blocks) continue;
+      if (!messages.has(id))
+        messages.set(
+          id,
+          Array.from({ length: 13 * blocks }, () => []),
+        );
+      for (let page = 2; page < 15; page++) {
+        const at = section[page]?.gst;
+        if (at === undefined) continue;
+        const from = dsmHeaderNeeded ? header.gst : at;
+        messages.get(id)[block * 13 + page - 2].push({ from, end: at + 2 });
+      }
+    }
+    return (start) => {
+      let best = null;
+      for (const bytes of messages.values()) {
+        let end = 0;
+        for (let i = 0; i < (padding ? 13 * blocks : signed) && end !== Infinity; i++) {
+          let first = Infinity;
+          for (const item of bytes[i]) if (item.from >= start && item.end < first) first = item.end;
+          end = Math.max(end, first);
+        }
+        if (end !== Infinity && (best === null || end < best)) best = end;
+      }
+      return best;
+    };
+  };
 }
