@@ -19,7 +19,8 @@ export const ERRORS = {
     exit: 4,
     http: 422,
     cause: "The capture holds no Galileo E1-B I/NAV page.",
-    remedy: "Enable RXM-SFRBX and the Galileo E1 signal on the receiver and record again; `osnmad inspect` shows what is in there.",
+    remedy:
+      "Enable RXM-SFRBX and the Galileo E1 signal on the receiver and record again; `osnmad inspect` shows what is in there.",
   },
   OSN_CAPTURE_NO_TIME: {
     exit: 4,
@@ -60,14 +61,15 @@ export const ERRORS = {
   OSN_VECTOR_INVALID: {
     exit: 4,
     http: 422,
-    cause: "A test vector's CSV does not read as SVID,NumNavBits,NavBitsHEX, or its name has no date and GST.",
+    cause:
+      "A test vector's CSV does not read as SVID,NumNavBits,NavBitsHEX, or its name has no date and GST.",
     remedy: "Use the file as published; the name carries the time of the first page.",
   },
   OSN_STATE_CORRUPT: {
     exit: 6,
     http: 500,
-    cause: "The stored trust state fails its integrity check or cannot be parsed.",
-    remedy: "Nothing stored is trusted now. Restore it from a backup, or move it away and start cold.",
+    cause: "Stored data fails its integrity check or cannot be read.",
+    remedy: "Nothing in it is trusted now. Restore it from a backup, or move it away and start without it.",
   },
   OSN_STATE_NEWER: {
     exit: 6,
@@ -99,6 +101,25 @@ export const ERRORS = {
     cause: "Positions would be served without authentication beyond this machine.",
     remedy: "Listen on a loopback address; put an authenticating proxy before it for remote consumers.",
   },
+  OSN_HOST_REFUSED: {
+    exit: 1,
+    http: 421,
+    cause: "The request names a host that is not this machine.",
+    remedy: "Use http://127.0.0.1 or http://localhost with the port that was announced.",
+  },
+  OSN_METHOD_NOT_ALLOWED: {
+    exit: 1,
+    http: 405,
+    cause: "This resource does not take that method.",
+    remedy: "Use GET; see /openapi.json for what this server answers.",
+  },
+  OSN_NOT_READY: {
+    exit: 1,
+    http: 503,
+    cause: "The store cannot accept data now.",
+    remedy:
+      "Check free space and rights of the data folder; what is stored stays, and recovery is automatic.",
+  },
   OSN_NOT_FOUND: {
     exit: 1,
     http: 404,
@@ -109,7 +130,8 @@ export const ERRORS = {
     exit: 1,
     http: 404,
     cause: "No fix of the asked assurance level is there yet.",
-    remedy: "Wait for authentication (about 90 s from a hot start), or ask with ?assurance=unverified to see what is missing.",
+    remedy:
+      "Wait for authentication (about 90 s from a hot start), or ask with ?assurance=unverified to see what is missing.",
   },
   OSN_INTERNAL: {
     exit: 70,

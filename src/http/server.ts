@@ -80,7 +80,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       return sendProblem(
         reply,
         problemOf(
-          "OSN_USAGE",
+          "OSN_HOST_REFUSED",
           "The Host header does not name this machine (localhost, 127.0.0.1 or [::1]).",
           {
             status: 421,
@@ -173,7 +173,7 @@ function notFound(
   if (methods === undefined) return problemOf("OSN_NOT_FOUND", "There is nothing at this path.");
   const allow = [...methods].sort().join(", ");
   reply.header("allow", allow);
-  return problemOf("OSN_USAGE", `${request.method} is not possible here; ${allow} are.`, { status: 405 });
+  return problemOf("OSN_METHOD_NOT_ALLOWED", `${request.method} is not possible here; ${allow} are.`, { status: 405 });
 }
 
 const NUMBER_FORMS: Readonly<Record<string, RegExp>> = {

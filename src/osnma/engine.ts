@@ -506,6 +506,7 @@ export class OsnmaEngine {
 
   /* ---- life cycle ----------------------------------------------------------------------------------- */
 
+  /** Chains that may be in force at one time or another. */
   #chains(): Chain[] {
     return [this.#current, this.#next, this.#previous].filter((chain) => chain !== null);
   }
@@ -801,10 +802,9 @@ export class OsnmaEngine {
 
   /** The verified chain that `cid` names in subframe `gst`. */
   #chainNamed(cid: number, gst: number): Chain | null {
-    for (const chain of this.#chains()) {
-      if (chain.cid === cid && gst >= chain.from && (chain.until === null || gst < chain.until)) return chain;
-    }
-    return null;
+    if (isNamed(this.#current, cid, gst)) return this.#current;
+    if (isNamed(this.#next, cid, gst)) return this.#next;
+    return isNamed(this.#previous, cid, gst) ? this.#previous : null;
   }
 
   /** The chain whose keys are disclosed in subframe `gst`. */
@@ -831,8 +831,18 @@ export class OsnmaEngine {
     return this.#now - since <= KROOT_VALIDITY_SECONDS;
   }
 
+  #holdsKey(index: number): boolean {
+    const bit = 1 << index;
+    return (
+      (this.#current !== null && (this.#current.layout.keyPages & bit) !== 0) ||
+      (this.#next !== null && (this.#next.layout.keyPages & bit) !== 0)
+    );
+  }
+
   /** Tries the key of a subframe once its pages are there. `index` is the page that just came, -1 for none. */
   #tryKey(subframe: Subframe, index: number): void {
+    // Runs for every page: most hold no key bits of any chain known, and end here.
+    if (index >= 0 && !this.#holdsKey(index)) return;
     const header = subframe.nmaHeader;
     if (header === null && this.#current === null) return;
     const cid = header === null ? this.#current!.cid : (header >> 4) & 3;
@@ -1494,6 +1504,12 @@ function tagName(satellite: SatelliteSubframe, tag: SlotTag): TagName {
     adkd: tag.adkd,
     cop: tag.cop,
   };
+}
+
+function isNamed(chain: Chain | null, cid: number, gst: number): boolean {
+  return (
+    chain !== null && chain.cid === cid && gst >= chain.from && (chain.until === null || gst < chain.until)
+  );
 }
 
 /** Whether `a` is more recent data than `b`: a later batch, or a later word 5 in the same batch. */

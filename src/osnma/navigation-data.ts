@@ -117,6 +117,7 @@ export class Batch {
   readonly sets: CedSet[] = [];
   lastSeen: number;
   /** Rebuilt words by the mask of places they were rebuilt from; null where the parity did not hold. */
+  #direct: { words: readonly Uint8Array[]; rebuilt: readonly number[] } | null = null;
   readonly #rebuilt = new Map<number, readonly Uint8Array[] | null>();
 
   constructor(iodNav: number | null, iodLowBits: number, end: number) {
@@ -148,9 +149,10 @@ export class Batch {
 
   /** Words 1-4 from the places of `mask` alone, or null when they do not determine them. */
   words(mask: number): { words: readonly Uint8Array[]; rebuilt: readonly number[] } | null {
-    const missing = [1, 2, 3, 4].filter((type) => (mask & (1 << (type - 1))) === 0);
-    if (missing.length === 0)
-      return { words: this.places.slice(0, 4).map((version) => version!.word), rebuilt: [] };
+    if ((mask & 0x0f) === 0x0f) {
+      this.#direct ??= { words: this.places.slice(0, 4).map((version) => version!.word), rebuilt: [] };
+      return this.#direct;
+    }
     if (bitCount(mask) < 4) return null;
     let words = this.#rebuilt.get(mask);
     if (words === undefined) {
@@ -158,7 +160,8 @@ export class Batch {
       words = rebuildWords(known, this.iodNav)?.words ?? null;
       this.#rebuilt.set(mask, words);
     }
-    return words === null ? null : { words, rebuilt: missing };
+    if (words === null) return null;
+    return { words, rebuilt: [1, 2, 3, 4].filter((type) => (mask & (1 << (type - 1))) === 0) };
   }
 
   setOf(svid: number, words: readonly Uint8Array[], rebuilt: readonly number[], word5: WordVersion): CedSet {

@@ -124,6 +124,17 @@ export class Pipeline {
     return this.#stream.clock.counts.timed;
   }
 
+  /** Seconds from the start to the first authenticated fix, null while there is none. */
+  get ttfafSeconds(): number | null {
+    const { firstFixAt } = this.engine;
+    const start = this.#startGst;
+    return firstFixAt === null || start === null ? null : firstFixAt - start;
+  }
+
+  get #startGst(): number | null {
+    return this.#firstGst === null ? null : this.#firstGst + (this.#options.startOffsetSeconds ?? 0);
+  }
+
   satellites(): SatelliteRecord[] {
     const records: SatelliteRecord[] = [];
     for (let svid = 1; svid <= MAX_SVID; svid++) {
@@ -143,7 +154,6 @@ export class Pipeline {
   summary(): SummaryRecord {
     const { engine } = this;
     const { counts: stream, clock } = this.#stream;
-    const start = this.#firstGst === null ? null : this.#firstGst + (this.#options.startOffsetSeconds ?? 0);
     return {
       type: "summary",
       tags: {
@@ -157,7 +167,7 @@ export class Pipeline {
       rootKeysVerified: engine.rootKeysVerified,
       publicKeysVerified: engine.publicKeysVerified.slice(),
       alertVerified: engine.alertVerified,
-      ttfafSeconds: engine.firstFixAt === null || start === null ? null : engine.firstFixAt - start,
+      ttfafSeconds: this.ttfafSeconds,
       nmaStatus: engine.nmaStatus,
       cpks: engine.cpks,
       chainId: engine.chainId,
@@ -167,7 +177,7 @@ export class Pipeline {
       rule: engine.rule,
       mode: this.#mode,
       timeAssurance: this.#mode === "live" ? "independent" : "capture",
-      firstPageGst: start,
+      firstPageGst: this.#startGst,
       lastPageGst: this.#lastGst,
       pagesE5b: stream.pages.E5b,
       skippedPages: this.#skippedPages,

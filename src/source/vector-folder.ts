@@ -18,6 +18,8 @@ export interface VectorFiles {
   /** Folder name, with the CSV's name behind it where the folder holds several. */
   readonly name: string;
   readonly csv: string;
+  /** By the CSV's name, linear GST seconds. */
+  readonly firstPageGst: number;
   /** Merkle tree files, in order of name: a renewal has two. */
   readonly merkle: readonly string[];
   /** Those trees that list a public key themselves. */
@@ -107,6 +109,7 @@ function vectorsOf(root: string, folder: string, csvs: readonly string[]): Vecto
   return csvs.map((csv) => ({
     name: csvs.length === 1 ? name : `${name}/${csv.replace(/\.csv$/i, "")}`,
     csv: join(folder, csv),
+    firstPageGst: gstOfVectorName(csv) ?? 0,
     merkle,
     treesWithKey,
     publicKey,

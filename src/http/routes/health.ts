@@ -28,7 +28,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
     () => {
       const readiness = store.readiness();
       if (readiness.ready) return { status: "ok" as const };
-      throw new ProblemError(problemOf("OSN_STATE_UNWRITABLE", readiness.reason, { status: 503 }));
+      throw new ProblemError(problemOf("OSN_NOT_READY", readiness.reason, { status: 503 }));
     },
   );
   done();

@@ -1,0 +1,85 @@
+/** `osnmad serve`, wired: the server's command with the replay that every command shares. */
+import type { Command } from "commander";
+import type { RunRecorder } from "../../http/run-recorder.js";
+import type { Pipeline } from "../../pipeline/pipeline.js";
+import type { SummaryRecord } from "../../pipeline/records.js";
+import { runReplay } from "../replay-run.js";
+import { addTrustOptions, startMaterial, type StartMaterial, type TrustFlags } from "../trust-options.js";
+import { SOFTWARE_VERSION } from "../version.js";
+import { registerServe, type ServeOptions } from "./serve.js";
+
+/** Small enough that requests are answered between two pieces while a replay runs. */
+const CHUNK_BYTES = 32 * 1024;
+const SNAPSHOT_MS = 500;
+
+export function registerServeCommand(program: Command): void {
+  let material: StartMaterial | null = null;
+  const materialOf = (options: ServeOptions): StartMaterial => {
+    material ??= startMaterial(options as unknown as TrustFlags);
+    return material;
+  };
+  const command = registerServe(program, {
+    version: SOFTWARE_VERSION,
+    describeRun: (options) => ({
+      mode: materialOf(options).simulated ? "simulated" : "replay",
+      timeAssurance: "capture",
+    }),
+    startReplay: (capture, options, recorder, onProgress, signal) =>
+      replayInto(capture, options, materialOf(options), recorder, onProgress, signal),
+  });
+  addTrustOptions(command);
+}
+
+async function replayInto(
+  capture: string,
+  options: ServeOptions,
+  material: StartMaterial,
+  recorder: RunRecorder,
+  onProgress: (fraction: number) => void,
+  signal: AbortSignal,
+): Promise<SummaryRecord> {
+  const flags = options as unknown as TrustFlags;
+  for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
+  if (capture === "-") {
+    signal.addEventListener("abort", () => {
+      process.stdin.destroy();
+    });
+  }
+  let latest: Pipeline | null = null;
+  let snapshotAt = Number.NEGATIVE_INFINITY;
+  const snapshot = (pipeline: Pipeline): void => {
+    recorder.osnma(pipeline.engine.status());
+    recorder.satellites(pipeline.satellites());
+    const ttfaf = pipeline.ttfafSeconds;
+    if (ttfaf !== null) recorder.ttfaf(ttfaf);
+    snapshotAt = performance.now();
+  };
+  const summary = await runReplay(
+    {
+      capture,
+      material,
+      speed: "max",
+      stateDir: flags.state,
+      chunkBytes: CHUNK_BYTES,
+      pipeline: {
+        mode: material.simulated ? "simulated" : "replay",
+        rule: flags.rule,
+        minimumTagBits: flags.minTagBits,
+        fixes: true,
+        softwareVersion: SOFTWARE_VERSION,
+      },
+      onProgress: async (fraction, pipeline) => {
+        latest = pipeline;
+        if (fraction !== null) onProgress(fraction);
+        if (performance.now() - snapshotAt > SNAPSHOT_MS) snapshot(pipeline);
+        await new Promise((resolve) => setImmediate(resolve));
+        signal.throwIfAborted();
+      },
+    },
+    (record) => {
+      if (record.type !== "tag") recorder.push(record);
+    },
+  );
+  if (latest !== null) snapshot(latest);
+  return summary;
+}
