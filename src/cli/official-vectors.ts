@@ -173,8 +173,8 @@ export function officialProblems(run: VectorRun): string[] {
     // A cold start waits for a DSM-PKR before it can tell anything; its final state is what is asked of it.
     if (run.start === "cold" && what !== ALERT_CLAIM) continue;
     // The receiver needs a root key first: a vector that starts right before a change may miss it.
-    const settledBefore = run.firstPageGst + SETTLING_SECONDS <= from;
-    if (!settledBefore || run.endGst < by + 30 || (root !== undefined && !run.roots.includes(root))) continue;
+    const settledBefore = run.firstPageGst + BURST_CYCLE_SECONDS <= from;
+    if (!settledBefore || run.endGst < by || (root !== undefined && !run.roots.includes(root))) continue;
     const seen = run.events.filter(holds).map((event) => gstOf(event.wn ?? 0, event.tow ?? 0));
     const inTime = seen.filter((gst) => gst >= from && gst <= by);
     if (inTime.length > 0) continue;
