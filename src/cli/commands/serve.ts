@@ -210,7 +210,7 @@ function stopOnSignal(): { signal: AbortSignal; signalled: Promise<void>; releas
 
 function announce(url: string, source: string, dataDirectory: string, version: string): void {
   process.stdout.write(
-    `osnmad ${version} listens on ${url} (data in ${dataDirectory}), replaying ${source}\n` +
+    `${version} listens on ${url} (data in ${dataDirectory}), replaying ${source}\n` +
       ["/v1/status", "/v1/fixes/latest", "/v1/osnma", "/v1/satellites", "/v1/events", "/openapi.json"]
         .map((path) => `  curl ${url}${path}\n`)
         .join("") +
