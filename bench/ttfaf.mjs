@@ -2,9 +2,12 @@
  * Time to first authenticated fix over every start in a capture, hot and warm, under both rules, against the
  * computed floor and the peer's figures; writes the plot of docs/ttfaf.md.
  *
- *   node bench/ttfaf.mjs [capture.ubx] [--step SECONDS] [--warm-step SECONDS] [--plot FILE.svg] [--json FILE]
+ *   node bench/ttfaf.mjs [capture.ubx] [--step SECONDS] [--warm-step SECONDS] [--plot FILE.svg] [--docs FILE.md] [--json FILE]
+ *
+ * --docs puts the results between the markers of docs/ttfaf.md.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { leuven, simulated, startOf } from "./lib/material.mjs";
@@ -88,10 +91,10 @@ function againstPeer(results, firstTow, peer) {
 
 /**
  * @param {import("./lib/material.mjs").Material} material
- * @param {{ step?: number, warmStep?: number, plot?: string | undefined, json?: string | undefined, print?: (line: string) => void }} options
+ * @param {{ step?: number, warmStep?: number, plot?: string | undefined, docs?: string | undefined, json?: string | undefined, print?: (line: string) => void }} options
  */
 export function benchTtfaf(material, options = {}) {
-  const { step = 1, warmStep = 1, plot, json, print = console.log } = options;
+  const { step = 1, warmStep = 1, plot, docs, json, print = console.log } = options;
   const isLeuven = material.name === leuven()?.name;
   const pages = timedPages(material.capture);
   const firstTow = pages[0].gst % SECONDS_IN_WEEK;
@@ -125,7 +128,10 @@ export function benchTtfaf(material, options = {}) {
         `  start ${firstTow + offset}: ${seconds} s, floor ${floor} s by ${by.map(({ what }) => what).join("; ")}`,
       );
     }
-    if (isLeuven) notes.push(...peerNotes("hot", rule, results, firstTow, step));
+    if (isLeuven) {
+      notes.push(...peerNotes("hot", rule, results, firstTow, step));
+      ratios.push(...targets(rule, results, firstTow));
+    }
   }
   for (const rule of RULES) {
     const warm = startOf(material, "warm");
@@ -148,8 +154,56 @@ export function benchTtfaf(material, options = {}) {
 
   const peer = isLeuven ? peerStarts("hot") : null;
   if (plot !== undefined) writeFileSync(plot, plotSvg(material.name, firstTow, curves, peer));
+  if (docs !== undefined) putResults(docs, rows, notes);
   if (json !== undefined) writeFileSync(json, JSON.stringify({ name: material.name, firstTow, curves }));
   return { ratios };
+}
+
+/** The project's targets on the real capture, as ratios. */
+function targets(rule, results, firstTow) {
+  const seconds = results.map((result) => result.seconds ?? Infinity);
+  const peer = peerStarts("hot");
+  if (rule === "aggressive") {
+    return [
+      { name: "TTFAF mean over 70 s, hot aggressive", ratio: mean(seconds) / 70, goal: 1 },
+      { name: "TTFAF minimum over 44 s, hot aggressive", ratio: Math.min(...seconds) / 44, goal: 1 },
+    ];
+  }
+  return [
+    { name: "TTFAF mean over 79 s, hot guideline", ratio: mean(seconds) / 79, goal: 1 },
+    ...(peer === null
+      ? []
+      : [
+          {
+            name: "starts above the peer's off, hot guideline",
+            ratio: againstPeer(results, firstTow, peer).aboveOff,
+            goal: 0,
+          },
+        ]),
+  ];
+}
+
+/** Puts the results between the markers of a Markdown file. */
+function putResults(path, rows, notes) {
+  const text = readFileSync(path, "utf8");
+  const [begin, end] = ["<!-- results -->", "<!-- end of results -->"];
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error(`${path} has no markers for the results`);
+  const row = (cells) => `| ${cells.map((cell) => cell.replace(/^ +/, "– ")).join(" | ")} |`;
+  const [head, ...body] = rows;
+  const processor = `${cpus().length} shared cores, ${cpus()[0]?.model.trim() ?? "unknown"}, Node ${process.versions.node}`;
+  const lines = [
+    `Measured ${new Date().toISOString().slice(0, 10)} (${processor}) by \`npm run build && node bench/ttfaf.mjs --plot docs/ttfaf-leuven.svg --docs docs/ttfaf.md\`; seconds.`,
+    "The figures do not depend on the machine: they count signal time.",
+    "",
+    row(head),
+    row(head.map((_, column) => (column === 0 ? "---" : "---:"))),
+    ...body.map(row),
+    "",
+    ...notes.map((note) => (note.startsWith("  ") ? `  * ${note.trim()}` : `* ${note}`)),
+  ];
+  writeFileSync(path, `${before}${begin}\n\n${lines.join("\n")}\n\n${end}${after}`);
 }
 
 function peerNotes(mode, rule, results, firstTow, step) {
@@ -169,6 +223,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
       step: { type: "string", default: "1" },
       "warm-step": { type: "string", default: "1" },
       plot: { type: "string" },
+      docs: { type: "string" },
       json: { type: "string" },
     },
   });
@@ -180,6 +235,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     step: Number(values.step),
     warmStep: Number(values["warm-step"]),
     plot: values.plot,
+    docs: values.docs,
     json: values.json,
   });
 }
