@@ -349,9 +349,12 @@ export class CaptureInspection {
     switch (message.name) {
       case "MON-VER":
         this.#receiver = {
-          software: message.swVersion,
-          hardware: message.hwVersion,
-          extensions: message.extension.filter((line) => line !== ""),
+          software: printable(message.swVersion),
+          hardware: printable(message.hwVersion),
+          extensions: message.extension
+            .slice(0, MAX_TEXTS)
+            .filter((line) => line !== "")
+            .map(printable),
         };
         break;
       case "NAV-PVT":
@@ -441,10 +444,7 @@ export class CaptureInspection {
   }
 
   #text(message: string, payload: Uint8Array): void {
-    let text = "";
-    for (const byte of payload.subarray(0, MAX_TEXT_CHARACTERS)) {
-      text += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "?";
-    }
+    const text = printable(Buffer.from(payload.subarray(0, MAX_TEXT_CHARACTERS)).toString("latin1"));
     const key = `${message} ${text}`;
     const known = this.#texts.get(key);
     if (known !== undefined) known.count++;
@@ -661,6 +661,11 @@ function krootClaims(message: Uint8Array): DsmReport["kroot"] {
 function pkrClaims(message: Uint8Array): DsmReport["pkr"] {
   const pkr = parseDsmPkr(message);
   return pkr === null ? null : { type: pkr.kind, pkid: pkr.npkid, merkleLeaf: pkr.mid };
+}
+
+/** A capture's text goes to terminals: nothing in it may be taken for a command. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "?");
 }
 
 /** RFC 3339 to the second, as the receiver says it. */

@@ -2,7 +2,15 @@
  * `osnmad conformance`: its verdicts on vectors made from this project's own captures, on GSC's vectors, and on
  * descriptions of the steps that are not at hand.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -170,6 +178,29 @@ describe("conformance on vectors of our own", () => {
     const [none] = runConformance(folder, options({ trust: false }));
     expect(verified(none)).toBe(0);
     expect(none).toMatchObject({ pass: false, start: "cold" });
+  });
+
+  it("refuses key options beside --no-trust, and a root key without its public key", () => {
+    const folder = vectorFolder("own/warm_step1", "nominal", [TREE, KEY]);
+    expect(() => runConformance(folder, options({ trust: false, merkle: [trustFile(TREE)] }))).toThrow(
+      /no-trust/,
+    );
+    const rootKey = trustFile("TEST_root-key_nominal.txt");
+    const [record] = runConformance(folder, options({ merkle: [trustFile(TREE)], rootKey }));
+    expect(record.pass).toBe(false);
+    expect(record.problems[0]).toContain("OSN_TRUST_ROOT_KEY_UNVERIFIABLE");
+  });
+
+  it("writes state only where --state says, and goes on from it", () => {
+    const folder = vectorFolder("own/warm_step1", "nominal", [TREE, KEY]);
+    const state = join(root, "state");
+    runConformance(folder, options());
+    expect(existsSync(state)).toBe(false);
+    const [first] = runConformance(folder, options({ state }));
+    expect(existsSync(state)).toBe(true);
+    const [second] = runConformance(folder, options({ state }));
+    expect(second.ttfafSeconds).toBeLessThanOrEqual(first.ttfafSeconds!);
+    expect(second.pass).toBe(true);
   });
 
   it("finds all vectors below a parent, in order of name, and prints a verdict for each", () => {

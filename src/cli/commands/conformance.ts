@@ -93,6 +93,12 @@ function* conformance(
   options: ConformanceOptions,
   before?: (vector: VectorFiles, index: number, count: number) => void,
 ): Generator<ConformanceRecord> {
+  if (!options.trust && isGiven(options)) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      "--no-trust means no key material at all; drop it or the key options.",
+    );
+  }
   const vectors = findVectors(folder);
   // What one vector leaves in a state folder, the next in time starts from.
   if (options.state !== undefined) vectors.sort((a, b) => a.firstPageGst - b.firstPageGst);
@@ -102,14 +108,17 @@ function* conformance(
   }
 }
 
+function isGiven({ merkle, publicKey, rootKey }: ConformanceOptions): boolean {
+  return merkle !== undefined || publicKey !== undefined || rootKey !== undefined;
+}
+
 /** The key flags for a vector: those given, or else the folder's files as far as the start uses them. */
 function flagsFor(
   vector: VectorFiles,
   options: ConformanceOptions,
 ): { flags: TrustFlags; start: Start; notes: string[] } {
   const notes: string[] = [];
-  const given =
-    options.merkle !== undefined || options.publicKey !== undefined || options.rootKey !== undefined;
+  const given = isGiven(options);
   const merkle = given ? (options.merkle ?? []) : vector.merkle;
   let publicKey = given ? (options.publicKey ?? []) : vector.publicKey;
   let rootKey = given ? options.rootKey : (vector.rootKey ?? undefined);
@@ -117,7 +126,9 @@ function flagsFor(
   if (publicKey.length === 0 && (options.start === "warm" || options.start === "hot") && options.trust) {
     publicKey = given ? merkle : vector.treesWithKey;
   }
-  const possible: Start = publicKey.length === 0 ? "cold" : rootKey === undefined ? "warm" : "hot";
+  // A root key given without its public key is an error that loading it explains.
+  const hot = rootKey !== undefined && (publicKey.length > 0 || given);
+  const possible: Start = hot ? "hot" : publicKey.length > 0 ? "warm" : "cold";
   const order: Start[] = ["cold", "warm", "hot"];
   const asked = options.start ?? possible;
   const start = order[Math.min(order.indexOf(asked), order.indexOf(possible))];
@@ -125,7 +136,7 @@ function flagsFor(
   if (start === "cold") publicKey = [];
   if (start !== "hot") rootKey = undefined;
   const flags = {
-    trust: options.trust && (merkle.length > 0 || publicKey.length > 0),
+    trust: options.trust && (merkle.length > 0 || publicKey.length > 0 || rootKey !== undefined),
     merkle: [...merkle],
     publicKey: [...publicKey],
     ...(rootKey === undefined ? {} : { rootKey }),
