@@ -68,6 +68,8 @@ export const SATELLITES_FOR_FIX = 4;
 const CONSTELLATION_PRN = 255;
 const MAX_SVID = 36;
 const MAX_UNVERIFIED_KROOTS = 4;
+/** Keys tried in one subframe: all of some thirty satellites that contradict each other, and mixtures. */
+const MAX_KEYS_TRIED = 64;
 
 const NMA_STATUS: readonly (NmaStatus | null)[] = [null, "test", "operational", "dont-use"];
 const CPKS: readonly (Cpks | null)[] = [null, "nominal", "eoc", "crev", "npk", "pkrev", "nmt", "am"];
@@ -857,14 +859,20 @@ export class OsnmaEngine {
     }
     if (!this.#mayUse(chain, header ?? 0)) return;
     const candidates = subframe.keyCandidates(keyStartBit, keyBits, keyPages);
-    if (candidates === null || candidates.length <= subframe.keyCandidatesTried) return;
+    if (candidates === null) return;
+    const { keysTried } = subframe;
+    const isFirstTry = keysTried.size === 0;
+    const before = keysTried.size;
     for (const key of candidates) {
+      const name = `${chain.identity} ${hex(key)}`;
+      if (keysTried.has(name) || keysTried.size >= MAX_KEYS_TRIED) continue;
       if (chain.verifyKey(subframe.gst, key, this.#maxSteps(chain.newestGst))) {
         this.#keyVerified(subframe, chain);
         return;
       }
+      keysTried.add(name);
     }
-    subframe.keyCandidatesTried = candidates.length;
+    if (!isFirstTry || keysTried.size === before) return;
     this.#event(
       "key-failed",
       "warning",

@@ -72,8 +72,8 @@ export class Subframe {
   received = 0;
   /** The key disclosed in this subframe has been verified from its pages. */
   keyVerified = false;
-  /** Candidates tried without success, so that the same ones are not tried again. */
-  keyCandidatesTried = 0;
+  /** Candidates tried without success, as hexadecimal digits, so that none is tried again; bounded. */
+  readonly keysTried = new Set<string>();
   keySearched = false;
   /** Every tag of every satellite has been decided. */
   decided = false;
@@ -114,38 +114,74 @@ export class Subframe {
 
   /**
    * The keys that the pages received so far spell out: all satellites send the same one, so its pages may come
-   * from different satellites. Contradicting pages give several candidates, at most 16. `skipPages` leaves out
-   * pages (their bits stay zero). Null where a needed page is missing everywhere.
+   * from different satellites. Where pages contradict each other there are several candidates: the whole keys
+   * of single satellites first, so that no number of forged pages can hide an honest satellite's key among
+   * mixtures, then mixtures, what most satellites send first; at most 16 of each. `skipPages` leaves out pages
+   * (their bits stay zero). Null where a needed page is missing everywhere.
    */
   keyCandidates(keyStartBit: number, keyBits: number, keyPages: number, skipPages = 0): Uint8Array[] | null {
-    let candidates: Uint8Array[] = [new Uint8Array(MACK_BYTES)];
+    let mixtures: Uint8Array[] = [new Uint8Array(MACK_BYTES)];
+    const neededPages = keyPages & ~skipPages;
+    let contradiction = false;
     for (let page = 0; page < PAGES_IN_SUBFRAME; page++) {
       const bit = 1 << page;
-      if ((keyPages & bit) === 0 || (skipPages & bit) !== 0) continue;
-      const mask = keyMaskOf(page, keyStartBit, keyBits);
-      const values: number[] = [];
+      if ((neededPages & bit) === 0) continue;
+      const counts = new Map<number, number>();
       for (const satellite of this.satellites) {
         if ((satellite.pages & bit) === 0) continue;
-        const at = page * 4;
-        const { mack } = satellite;
-        const value =
-          (((mack[at] << 24) | (mack[at + 1] << 16) | (mack[at + 2] << 8) | mack[at + 3]) & mask) >>> 0;
-        if (!values.includes(value)) values.push(value);
+        const value = keyBitsOfPage(satellite, page, keyStartBit, keyBits);
+        counts.set(value, (counts.get(value) ?? 0) + 1);
       }
-      if (values.length === 0) return null;
+      if (counts.size === 0) return null;
+      contradiction ||= counts.size > 1;
+      const values = [...counts].sort((a, b) => b[1] - a[1]);
       const next: Uint8Array[] = [];
-      for (const value of values) {
-        for (const candidate of candidates) {
+      for (const [value] of values) {
+        for (const candidate of mixtures) {
           if (next.length >= MAX_KEY_CANDIDATES) break;
           const extended = values.length === 1 ? candidate : candidate.slice();
           new DataView(extended.buffer, extended.byteOffset).setUint32(page * 4, value);
           next.push(extended);
         }
       }
-      candidates = next;
+      mixtures = next;
     }
-    return candidates.map((mack) => extract(mack, keyStartBit, keyBits));
+    const candidates = mixtures.map((mack) => extract(mack, keyStartBit, keyBits));
+    if (!contradiction) return candidates;
+    return distinct([...this.#wholeKeys(keyStartBit, keyBits, neededPages), ...candidates]);
   }
+
+  /** Keys of satellites that delivered every page of `pages`. */
+  #wholeKeys(keyStartBit: number, keyBits: number, pages: number): Uint8Array[] {
+    const keys: Uint8Array[] = [];
+    for (const satellite of this.satellites) {
+      if ((satellite.pages & pages) !== pages) continue;
+      const mack = new Uint8Array(MACK_BYTES);
+      for (let page = 0; page < PAGES_IN_SUBFRAME; page++) {
+        if ((pages & (1 << page)) === 0) continue;
+        new DataView(mack.buffer).setUint32(page * 4, keyBitsOfPage(satellite, page, keyStartBit, keyBits));
+      }
+      keys.push(extract(mack, keyStartBit, keyBits));
+    }
+    return distinct(keys).slice(0, MAX_KEY_CANDIDATES);
+  }
+}
+
+function distinct(keys: readonly Uint8Array[]): Uint8Array[] {
+  return keys.filter((key, i) => keys.findIndex((other) => key.every((byte, j) => byte === other[j])) === i);
+}
+
+/** The key's bits among the 32 MACK bits of a satellite's page. */
+function keyBitsOfPage(
+  satellite: SatelliteSubframe,
+  page: number,
+  keyStartBit: number,
+  keyBits: number,
+): number {
+  const at = page * 4;
+  const { mack } = satellite;
+  const value = (mack[at] << 24) | (mack[at + 1] << 16) | (mack[at + 2] << 8) | mack[at + 3];
+  return (value & keyMaskOf(page, keyStartBit, keyBits)) >>> 0;
 }
 
 /** Bits of a page's 32 MACK bits that belong to the key. */
