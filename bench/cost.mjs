@@ -101,7 +101,8 @@ export function benchCost({ pairs = 5, memory = true, print = console.log } = {}
       `simulated stream of 790 min (${verified[0]} ADKD 0 tags verified): live heap ${tenth.toFixed(2)} MB after a tenth, ${end.toFixed(2)} MB at the end`,
     );
     print(`peak memory: ${short.toFixed(1)} MB over 79 min, ${long.toFixed(1)} MB over 790 min`);
-    rows.push({ name: "live heap, 790 min over 79 min (simulated)", ratio: end / tenth, goal: 1.05 });
+    // Of 22 MB of input; compiled code and its feedback still grow a little, a kept page or tag would be many MB.
+    rows.push({ name: "live heap gained from 79 to 790 min, MB (simulated)", ratio: end - tenth, goal: 1 });
     rows.push({ name: "peak memory of 790 min over 120 MB (simulated)", ratio: long / 120, goal: 1 });
   }
   return { ratios: rows };
