@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { CaptureInspection } from "../../src/pipeline/inspection.js";
 import { Pipeline } from "../../src/pipeline/pipeline.js";
 import { docText, ROOT, rowsAfter } from "./markdown.js";
 
@@ -53,5 +54,15 @@ describe("docs/output.md", () => {
     const documented = new Set(cells.flatMap((cell) => cell.split(", ").map((name) => name.split(".")[0])));
     const members = Object.keys(pipeline.end()).filter((name) => name !== "type");
     expect([...documented].sort()).toEqual(members.sort());
+  });
+
+  it("names every member of an inspection", () => {
+    const cells = rowsAfter(OUTPUT, "## `inspection`").map(([member]) => plain(member));
+    const report = new CaptureInspection().end();
+    // The command adds what the file's name and the NMEA line parser say.
+    const members = [...Object.keys(report), "capture", "nmea", "nmeaTexts"].filter(
+      (name) => name !== "type",
+    );
+    expect(cells.flatMap((cell) => cell.split(", ")).sort()).toEqual(members.sort());
   });
 });
