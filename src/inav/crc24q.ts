@@ -22,12 +22,7 @@ export function crc24q(bytes: Uint8Array, start = 0, end = bytes.length): number
   return crc;
 }
 
-function crcOfWord(crc: number, word: number): number {
-  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word >>> 24)];
-  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 16) & 0xff)];
-  crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 8) & 0xff)];
-  return ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word & 0xff)];
-}
+const stream = new Int32Array(6);
 
 /**
  * CRC of a nominal page given as eight 32-bit words (four per half): even bits 0-113, then odd bits 0-81,
@@ -39,12 +34,20 @@ export function crc24qOfPage(words: Uint32Array): number {
   const w4 = words[4];
   const w5 = words[5];
   const w6 = words[6];
-  let crc = crcOfWord(0, words[0]);
-  crc = crcOfWord(crc, words[1]);
-  crc = crcOfWord(crc, words[2]);
-  crc = crcOfWord(crc, ((w3 >>> 14) << 14) | (w4 >>> 18));
-  crc = crcOfWord(crc, (w4 << 14) | (w5 >>> 18));
-  crc = crcOfWord(crc, (w5 << 14) | (w6 >>> 18));
+  stream[0] = words[0];
+  stream[1] = words[1];
+  stream[2] = words[2];
+  stream[3] = ((w3 >>> 14) << 14) | (w4 >>> 18);
+  stream[4] = (w4 << 14) | (w5 >>> 18);
+  stream[5] = (w5 << 14) | (w6 >>> 18);
+  let crc = 0;
+  for (let i = 0; i < 6; i++) {
+    const word = stream[i];
+    crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word >>> 24)];
+    crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 16) & 0xff)];
+    crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ ((word >>> 8) & 0xff)];
+    crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ (word & 0xff)];
+  }
   for (let bit = 17; bit >= 14; bit--) {
     crc = (crc << 1) ^ (((w6 >>> bit) & 1) << 24);
     if (crc & 0x1000000) crc ^= POLYNOMIAL;

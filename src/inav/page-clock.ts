@@ -144,7 +144,10 @@ export class PageClock<S> {
 
   /** Any other message of the receiver: the burst before it is complete. */
   boundary(): void {
-    for (const clock of [this.#bands.E5b, this.#bands["E1-B"]]) if (clock.burst !== null) this.#close(clock);
+    const { E5b } = this.#bands;
+    const e1 = this.#bands["E1-B"];
+    if (E5b.burst !== null) this.#close(E5b);
+    if (e1.burst !== null) this.#close(e1);
   }
 
   /** The end of the stream. */

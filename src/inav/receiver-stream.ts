@@ -85,19 +85,22 @@ export class ReceiverStream<S> {
   }
 
   #subframe(payload: Uint8Array, stamp: S): void {
+    if (payload.length >= 8 && payload[0] !== GALILEO) return;
     const count = payload[4];
     if (payload.length < 8 || payload.length !== 8 + 4 * count || count > MAX_WORDS) {
       this.counts.malformed++;
       return;
     }
-    if (payload[0] !== GALILEO) return;
     const band = bandOf(payload[2]);
     if (band === null || count < PAGE_WORDS) {
       this.counts.otherGalileoSignals++;
       return;
     }
-    for (let i = 0; i < PAGE_WORDS; i++) this.#words[i] = u32(payload, 8 + 4 * i);
-    const page = parsePage(this.#words, payload[1], band);
+    const words = this.#words;
+    for (let i = 0, at = 8; i < PAGE_WORDS; i++, at += 4) {
+      words[i] = payload[at] | (payload[at + 1] << 8) | (payload[at + 2] << 16) | (payload[at + 3] << 24);
+    }
+    const page = parsePage(words, payload[1], band);
     if (typeof page === "string") {
       this.counts.defects[page]++;
       if (page === "dummy-word") this.counts.pages[band]++;

@@ -218,6 +218,16 @@ export class OsnmaEngine {
   #ced: (InForce | undefined)[] = [];
   #timing: ({ readonly set: TimingSet; readonly accumulation: Accumulation } | undefined)[] = [];
   #wipedAt = Number.NEGATIVE_INFINITY;
+  readonly #keptCandidates: (
+    | {
+        readonly gst: number;
+        readonly cop: number;
+        readonly until: number;
+        readonly now: number;
+        readonly found: Candidate<CedSet>[];
+      }
+    | undefined
+  )[] = [];
 
   #now = Number.NEGATIVE_INFINITY;
   #subframeNow = 0;
@@ -382,7 +392,28 @@ export class OsnmaEngine {
   /* ---- DSM ------------------------------------------------------------------------------------------ */
 
   #pushHkroot(subframe: Subframe, satellite: SatelliteSubframe, index: number, end: number): void {
-    const completed = this.#dsm.push(satellite.hkroot, index, subframe.headerFor(satellite), end, true);
+    const header = subframe.headerFor(satellite);
+    if (header === null) {
+      // Without a header nothing of a DSM-KROOT can be placed. The one of the next subframe is most likely it.
+      subframe.headerless = true;
+    } else if (index === 0) {
+      this.#placeHeaderless(subframe.gst - SUBFRAME_SECONDS, header, end);
+    }
+    this.#takeHkroot(satellite, index, header, end);
+  }
+
+  /** Places the blocks of a subframe whose page 0 nobody delivered under the header that came next. */
+  #placeHeaderless(gst: number, header: number, end: number): void {
+    const subframe = this.#subframes.find((kept) => kept.gst === gst);
+    if (subframe === undefined || !subframe.headerless || subframe.nmaHeader !== null) return;
+    subframe.headerless = false;
+    for (const satellite of subframe.satellites) {
+      if (!this.#alert && (satellite.hkroot.pages & 2) !== 0) this.#takeHkroot(satellite, 14, header, end);
+    }
+  }
+
+  #takeHkroot(satellite: SatelliteSubframe, index: number, header: number | null, end: number): void {
+    const completed = this.#dsm.push(satellite.hkroot, index, header, end, true);
     if (completed === null) return;
     const { assembly, message } = completed;
     if (assembly.dsmId >= FIRST_PKR_ID) {
@@ -927,7 +958,7 @@ export class OsnmaEngine {
       const slow = subframe.gst === keyGst - SLOW_DELAY_SECONDS;
       if (!fast && !slow) continue;
       for (const satellite of subframe.satellites) {
-        const header = subframe.headerFor(satellite);
+        const header = subframe.headerFor(satellite) ?? this.#assumedHeader();
         const chain = header === null ? null : this.#chainNamed((header >> 4) & 3, subframe.gst);
         if (chain === null || !chain.layout.usable) continue;
         for (const tag of this.#tagsOf(satellite, chain)) {
@@ -1028,24 +1059,33 @@ export class OsnmaEngine {
     disclosing: Chain,
     slow: boolean,
   ): boolean {
-    const header = subframe.headerFor(satellite);
+    const heard = subframe.headerFor(satellite);
+    const header = heard ?? this.#assumedHeader();
     if (header === null) return true;
     const chain = this.#chainNamed((header >> 4) & 3, subframe.gst);
     if (chain === null) return false;
     if (!chain.layout.usable) return true;
-    const nmas = header >> 6;
-    if (!slow && satellite.gate === "all") this.#decideMacseq(satellite, chain, mac);
+    const assumed = heard === null;
+    if (!slow && satellite.gate === "all") this.#decideMacseq(satellite, chain, mac, assumed);
     if (!slow && satellite.gate !== "all") return true;
     for (const tag of this.#tagsOf(satellite, chain)) {
       if ((tag.adkd === 12) !== slow) continue;
       if (tag.flexible && satellite.macseq !== "verified") continue;
-      this.#decideTag(satellite, tag, chain, disclosing, mac, nmas);
+      this.#decideTag(satellite, tag, chain, disclosing, mac, header >> 6, assumed);
       if (this.#alert) return true;
     }
     return true;
   }
 
-  #decideMacseq(satellite: SatelliteSubframe, chain: Chain, mac: Mac): void {
+  /**
+   * The header of a subframe whose page 0 no satellite delivered: the one that is signed. It is part of what a
+   * tag is computed over, so a wrong assumption authenticates nothing, and must not count as a failure either.
+   */
+  #assumedHeader(): number | null {
+    return this.#header ?? this.#current?.nmaHeader ?? null;
+  }
+
+  #decideMacseq(satellite: SatelliteSubframe, chain: Chain, mac: Mac, assumed: boolean): void {
     const { layout } = chain;
     const slots = macLookup(chain.parameters.maclt, messageIndexOf(satellite.gst));
     if (slots === null) return;
@@ -1065,6 +1105,8 @@ export class OsnmaEngine {
     if (macseq === macseqOf(satellite.mack, layout)) {
       satellite.macseq = "verified";
       this.macseqVerified++;
+    } else if (assumed) {
+      satellite.macseq = "unusable";
     } else {
       satellite.macseq = "failed";
       this.macseqFailed++;
@@ -1095,9 +1137,16 @@ export class OsnmaEngine {
     return Math.max(guideline, disclosure - (this.#trusted?.boundSeconds ?? Number.POSITIVE_INFINITY));
   }
 
+  /** Several satellites of a subframe send tags over the same data: the last answers are kept. */
   #cedCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<CedSet>[] {
+    const until = this.#dataUntil(gst, tag.adkd, chain);
+    const kept = this.#keptCandidates[tag.prnD];
+    if (kept?.gst === gst && kept.cop === tag.cop && kept.until === until && kept.now === this.#now)
+      return kept.found;
     const from = gst - SUBFRAME_SECONDS * tag.cop + 2;
-    return this.#data.cedCandidates(tag.prnD, from, this.#dataUntil(gst, tag.adkd, chain), gst + 1);
+    const found = this.#data.cedCandidates(tag.prnD, from, until, gst + 1);
+    this.#keptCandidates[tag.prnD] = { gst, cop: tag.cop, until, now: this.#now, found };
+    return found;
   }
 
   #timingCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<TimingSet>[] {
@@ -1113,6 +1162,7 @@ export class OsnmaEngine {
     disclosing: Chain,
     mac: Mac,
     nmas: number,
+    assumed: boolean,
   ): void {
     const { layout } = chain;
     const { gst } = satellite;
@@ -1137,6 +1187,8 @@ export class OsnmaEngine {
         this.dummy[tag.adkd]++;
         this.#report(satellite, tag, "dummy");
         this.#noteNmas(nmas, gst, "tag");
+      } else if (assumed) {
+        this.#report(satellite, tag, "no-data");
       } else {
         this.#fail(satellite, tag, "a dummy tag does not verify over zeros");
       }
@@ -1168,7 +1220,7 @@ export class OsnmaEngine {
       this.#credit(set, satellite, tag, chain, disclosing, nmas);
       return;
     }
-    if (properFailed) {
+    if (properFailed && !assumed) {
       this.#fail(satellite, tag, "the words received in its window do not give this tag");
       return;
     }

@@ -75,6 +75,8 @@ export class Subframe {
   /** Candidates tried without success, as hexadecimal digits, so that none is tried again; bounded. */
   readonly keysTried = new Set<string>();
   keySearched = false;
+  /** HKROOT bytes came while no satellite had delivered page 0. */
+  headerless = false;
   /** Every tag of every satellite has been decided. */
   decided = false;
 
