@@ -46,6 +46,7 @@ import {
   type CedSet,
   type TimingSet,
 } from "./navigation-data.js";
+import { soundSnapshot } from "./snapshot.js";
 import { Subframe, type SatelliteSubframe } from "./subframe.js";
 import { buildMacseqMessage, buildTagMessage, CED_BITS, TIMING_BITS } from "./tag-message.js";
 import { timeGate, type TimeGateReason, type TrustedTime } from "./time-gate.js";
@@ -68,6 +69,8 @@ export const SATELLITES_FOR_FIX = 4;
 const CONSTELLATION_PRN = 255;
 const MAX_SVID = 36;
 const MAX_UNVERIFIED_KROOTS = 4;
+/** A stored key may be this many chain steps above its root, some 14 months: bounds what a spoiled state costs. */
+const MAX_RESTORED_STEPS = 1_250_000;
 /** Keys tried in one subframe: all of some thirty satellites that contradict each other, and mixtures. */
 const MAX_KEYS_TRIED = 64;
 
@@ -230,6 +233,8 @@ export class OsnmaEngine {
   )[] = [];
 
   #now = Number.NEGATIVE_INFINITY;
+  /** Whether any page passed the time condition; before that, the signal alone tells the time. */
+  #timely = false;
   #subframeNow = 0;
   #trusted: TrustedTime | null = null;
   #gateReason: TimeGateReason | null = null;
@@ -259,7 +264,7 @@ export class OsnmaEngine {
       throw new RangeError(`minimumTagBits must be 1 to 1024, not ${this.#minimumTagBits}`);
     }
     this.#onTag = options.onTag ?? null;
-    const snapshot = options.snapshot ?? null;
+    const snapshot = options.snapshot == null ? null : soundSnapshot(options.snapshot);
     this.#ring = new KeyRing(options.roots, options.keys, snapshot?.keyRing ?? null);
     if (snapshot !== null) this.#restore(snapshot);
     const rootKey = options.rootKey ?? null;
@@ -291,18 +296,27 @@ export class OsnmaEngine {
    * clock independent of the signal says of the moment the page ended, or null: then nothing is authenticated.
    */
   push(page: InavPage, pageGst: number, trusted: TrustedTime | null): void {
-    if (pageGst < this.#now - 2 - REORDER_SECONDS) {
+    if (this.#timely && pageGst < this.#now - 2 - REORDER_SECONDS) {
       this.stalePages++;
       return;
     }
     const end = pageGst + 2;
-    if (end > this.#now) this.#now = end;
-    this.#startGst ??= pageGst;
     this.#trusted = trusted;
     const { gate, reason } = timeGate(end, trusted);
-    if (reason !== this.#gateReason) this.#gateChanged(reason);
     const subframeGst = page.band === "E1-B" ? subframeOfE1Page(pageGst) : Math.floor(pageGst / 30) * 30;
-    this.#subframeNow = Math.max(this.#subframeNow, subframeGst);
+    // What contradicts the clock does not move the time: a forged future would make every genuine page stale.
+    if (gate !== "none" || !this.#timely) {
+      if (gate !== "none" && !this.#timely) {
+        this.#timely = true;
+        this.#now = Number.NEGATIVE_INFINITY;
+        this.#subframeNow = 0;
+        this.#startGst = null;
+      }
+      if (end > this.#now) this.#now = end;
+      this.#startGst ??= pageGst;
+      this.#subframeNow = Math.max(this.#subframeNow, subframeGst);
+    }
+    if (reason !== this.#gateReason) this.#gateChanged(reason);
     if (gate === "none") {
       this.gatedPages++;
       if (page.hasOsnma) this.#pushUntimely(page, pageGst, subframeGst);
@@ -1523,7 +1537,10 @@ export class OsnmaEngine {
       if (this.#revokedChains.has(chain.identity)) continue;
       const newestKey = Uint8Array.from(Buffer.from(kept.newestKey, "hex"));
       const steps = (kept.newestGst - chain.newestGst) / SUBFRAME_SECONDS;
-      if (steps > 0 && !chain.verifyKey(kept.newestGst, newestKey, steps)) continue;
+      if (steps > 0) {
+        const fits = newestKey.length * 8 === kroot.parameters.keyBits && steps <= MAX_RESTORED_STEPS;
+        if (!fits || !chain.verifyKey(kept.newestGst, newestKey, steps)) continue;
+      }
       if (kept.role === "current") this.#current = chain;
       else {
         this.#next = chain;

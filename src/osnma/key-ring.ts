@@ -85,6 +85,14 @@ export class KeyRing {
       key.status = kept.status;
       if (kept.status === "in-force") this.#inForce = key;
     }
+    // A key that was spent or revoked under one name stays so when the same point is given under another.
+    for (const kept of snapshot.keys) {
+      if (kept.status !== "revoked" && kept.status !== "superseded") continue;
+      for (const key of this.#keys.values()) {
+        const isSame = Buffer.from(key.key.point).toString("hex") === kept.point;
+        if (isSame && sameTree(key.name, kept) && key.status === "known") key.status = kept.status;
+      }
+    }
   }
 
   #add(given: GivenKey, origin: "given" | "dsm-pkr", status: KeyStatus): RingKey | null {
