@@ -16,7 +16,7 @@ import { median } from "./lib/statistics.mjs";
 
 const yardstick = fileURLToPath(new URL("./lib/hash-yardstick.mjs", import.meta.url));
 const liveHeap = fileURLToPath(new URL("./lib/live-heap.mjs", import.meta.url));
-const main = join(projectRoot, "dist", "cli", "main.js");
+const main = join(projectRoot, "dist", "bin", "osnmad.js");
 /** As long as the real capture, 79 minutes. */
 const SUBFRAMES = 158;
 

@@ -6,7 +6,7 @@ import { leuven, projectRoot, simulated } from "./lib/material.mjs";
 import { table } from "./lib/statistics.mjs";
 import { benchTtfaf } from "./ttfaf.mjs";
 
-if (!existsSync(join(projectRoot, "dist", "cli", "main.js"))) {
+if (!existsSync(join(projectRoot, "dist", "bin", "osnmad.js"))) {
   console.error("There is no build: run npm run build first.");
   process.exit(1);
 }

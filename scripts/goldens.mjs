@@ -21,7 +21,7 @@ function replay(name) {
     ...trust.publicKeys.flatMap((file) => ["--public-key", join(captures, file)]),
     ...(trust.rootKey ? ["--root-key", join(captures, trust.rootKey)] : []),
   ];
-  const program = join(root, "dist", "cli", "main.js");
+  const program = join(root, "dist", "bin", "osnmad.js");
   const output = execFileSync(process.execPath, [program, "replay", join(captures, `${name}.ubx`), "--json", ...flags], {
     maxBuffer: 256 * 1024 * 1024,
     stdio: ["ignore", "pipe", "ignore"],

@@ -395,11 +395,14 @@ export class PageClock<S> {
     const wn = wnOf(gst) & 0xfff;
     for (let i = 0; i < burst.pages.length; i++) {
       const page = burst.pages[i];
-      const own = towOfWord(page.word);
-      const week = wnOfWord(page.word);
-      if ((own !== null && own !== tow) || (week !== null && own !== null && week !== wn)) {
-        this.counts.contradicting++;
-        continue;
+      const { wordType } = page;
+      if (wordType === 5 || wordType === 6 || wordType === 0) {
+        const own = towOfWord(page.word);
+        const week = own === null ? null : wnOfWord(page.word);
+        if (own !== null && (own !== tow || (week !== null && week !== wn))) {
+          this.counts.contradicting++;
+          continue;
+        }
       }
       this.counts.timed++;
       this.#sink(page, gst, burst.stamps[i]);

@@ -221,6 +221,7 @@ export class OsnmaEngine {
   #ced: (InForce | undefined)[] = [];
   #timing: ({ readonly set: TimingSet; readonly accumulation: Accumulation } | undefined)[] = [];
   #wipedAt = Number.NEGATIVE_INFINITY;
+  readonly #slowTags = new WeakMap<SatelliteSubframe, SlotTag[]>();
   readonly #keptCandidates: (
     | {
         readonly gst: number;
@@ -1082,7 +1083,17 @@ export class OsnmaEngine {
     const assumed = heard === null;
     if (!slow && satellite.gate === "all") this.#decideMacseq(satellite, chain, mac, assumed);
     if (!slow && satellite.gate !== "all") return true;
-    for (const tag of this.#tagsOf(satellite, chain)) {
+    // Slow tags wait 300 s more, most of them alone: what is read for the fast ones is kept for them.
+    const tags = slow
+      ? (this.#slowTags.get(satellite) ?? this.#tagsOf(satellite, chain))
+      : this.#tagsOf(satellite, chain);
+    if (slow) this.#slowTags.delete(satellite);
+    else
+      this.#slowTags.set(
+        satellite,
+        tags.filter(({ adkd }) => adkd === 12),
+      );
+    for (const tag of tags) {
       if ((tag.adkd === 12) !== slow) continue;
       if (tag.flexible && satellite.macseq !== "verified") continue;
       this.#decideTag(satellite, tag, chain, disclosing, mac, header >> 6, assumed);
