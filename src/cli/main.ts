@@ -35,7 +35,7 @@ async function main(): Promise<void> {
       "after",
       `
 Examples:
-  osnmad serve --replay captures/nominal.ubx    replay a capture and serve it on http://127.0.0.1:4747
+  osnmad serve --replay capture.ubx             replay a capture and serve it on http://127.0.0.1:4747
   osnmad replay capture.ubx                     authenticate a capture with the built-in Galileo keys
   osnmad replay - --json < capture.ubx          JSON lines; the last one is the summary
   osnmad inspect capture.ubx                    what is in a capture

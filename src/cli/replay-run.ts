@@ -4,7 +4,7 @@ import { Pipeline, type PipelineOptions, type PipelineRecord } from "../pipeline
 import type { SummaryRecord } from "../pipeline/records.js";
 import { openCapture } from "../source/capture-file.js";
 import { saveState } from "../trust/state-store.js";
-import type { StartMaterial } from "./trust-options.js";
+import type { StartMaterial, StoredState } from "./trust-options.js";
 
 /** Capture time per wall time, or as fast as it goes. */
 export type Speed = number | "max";
@@ -65,7 +65,8 @@ export async function runReplay(
   });
   const summary = pipeline.end();
   if (options.stateDir !== undefined) {
-    saveState(options.stateDir, pipeline.engine.snapshot(), new Date().toISOString());
+    const state: StoredState = { simulated: options.material.simulated, engine: pipeline.engine.snapshot() };
+    saveState(options.stateDir, state, new Date().toISOString());
   }
   checkContent(options.capture, summary, pipeline);
   return summary;

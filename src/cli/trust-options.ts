@@ -82,8 +82,8 @@ export function startMaterial(flags: TrustFlags): StartMaterial {
     noTrust: !flags.trust,
     ...(flags.state === undefined ? {} : { stateDir: flags.state }),
   });
-  const snapshot = flags.state === undefined ? null : snapshotOf(loadState(flags.state));
   const simulated = material.roots.some(({ standing }) => standing === "test");
+  const snapshot = flags.state === undefined ? null : snapshotOf(loadState(flags.state), simulated);
   return { ...givenOf(material), snapshot, warnings: material.warnings, simulated };
 }
 
@@ -107,9 +107,34 @@ export function givenOf(material: TrustMaterial): Omit<StartMaterial, "snapshot"
   };
 }
 
+/** What is kept in a state folder: the engine's state, and whether a simulation made it. */
+export interface StoredState {
+  readonly simulated: boolean;
+  readonly engine: OsnmaSnapshot;
+}
+
 /** A stored engine state, or null where none is stored yet. Its parts are checked again as they are restored. */
-function snapshotOf(stored: unknown): OsnmaSnapshot | null {
+function snapshotOf(stored: unknown, simulated: boolean): OsnmaSnapshot | null {
   if (stored === null) return null;
+  if (!isRecord(stored))
+    throw new OsnmadError("OSN_STATE_CORRUPT", "The stored OSNMA state is not of a known form.");
+  if (stored["simulated"] !== simulated) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `The state folder belongs to ${stored["simulated"] === true ? "simulated" : "real"} signals and this run does not; give it another --state.`,
+    );
+  }
+  const snapshot = engineStateOf(stored["engine"]);
+  if (snapshot.alert) {
+    throw new OsnmadError(
+      "OSN_ALERT_LATCHED",
+      "The state folder holds an authenticated OSNMA alert; nothing is authenticated from it.",
+    );
+  }
+  return snapshot;
+}
+
+function engineStateOf(stored: unknown): OsnmaSnapshot {
   if (
     isRecord(stored) &&
     stored["format"] === 1 &&

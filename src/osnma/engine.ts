@@ -19,7 +19,7 @@ import type {
   TagName,
   TimeAssurance,
 } from "../pipeline/records.js";
-import { Authenticated, authenticate } from "./authenticated.js";
+import { authenticate, type Authenticated } from "./authenticated.js";
 import { bitsEqual } from "./bits.js";
 import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
 import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";

@@ -61,8 +61,8 @@ export class CedSet {
   readonly iodNav: number;
   /** Words 1-5, 16 bytes each. */
   readonly words: readonly Uint8Array[];
-  /** Word types that were rebuilt from Reed-Solomon words. */
-  readonly rebuilt: readonly number[];
+  /** Word types known from Reed-Solomon words only; fewer once they are received themselves. */
+  rebuilt: readonly number[];
   readonly navBits: Uint8Array;
   readonly batch: Batch;
   readonly word5: WordVersion;
@@ -166,7 +166,9 @@ export class Batch {
 
   setOf(svid: number, words: readonly Uint8Array[], rebuilt: readonly number[], word5: WordVersion): CedSet {
     for (const set of this.sets) {
-      if (set.word5 === word5 && words.every((word, i) => wordsEqual(word, set.words[i], i + 1))) return set;
+      if (set.word5 !== word5 || !words.every((word, i) => wordsEqual(word, set.words[i], i + 1))) continue;
+      if (rebuilt.length < set.rebuilt.length) set.rebuilt = rebuilt;
+      return set;
     }
     const set = new CedSet(svid, this, words, rebuilt, word5);
     this.sets.push(set);

@@ -104,7 +104,8 @@ export class Pipeline {
     this.#satelliteLast[page.svid] = gst;
     if (page.hasOsnma) this.#satelliteOsnma[page.svid] = 1;
     if (this.#mode === "live") {
-      this.engine.push(page, gst, stamp);
+      // Live, only a clock independent of the signal counts.
+      this.engine.push(page, gst, stamp?.assurance === "independent" ? stamp : null);
       return;
     }
     this.#captureTime.gst = gst + 2;

@@ -50,7 +50,8 @@ export function registerReplay(program: Command): void {
 Start: hot with --root-key or --state, warm with a public key, cold with --merkle alone.
 Examples:
   osnmad replay capture.ubx --json | tail -1
-  osnmad replay captures/nominal.ubx --merkle captures/trust/merkle-tree.xml --public-key captures/trust/public-key.xml`,
+  osnmad replay captures/nominal.ubx --merkle captures/trust/TEST_OSNMA_MerkleTree_A.xml \\
+    --public-key captures/trust/TEST_OSNMA_PublicKey_2.xml`,
     )
     .action(async (capture: string, flags: ReplayFlags) => {
       const material = startMaterial(flags);

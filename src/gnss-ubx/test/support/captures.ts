@@ -1,5 +1,4 @@
 /** Recorded streams of the shared reference material, and the package's README. */
-// eslint-disable-next-line no-restricted-imports -- the rule keeps the package free of I/O, not its tests
 import { readdirSync, readFileSync } from "node:fs";
 import { sharedPath } from "../../../../test/support/shared.js";
 
