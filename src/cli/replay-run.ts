@@ -64,12 +64,15 @@ export async function runReplay(
     return Promise.resolve(shown).then(() => pace(pipeline.engine.now));
   });
   const summary = pipeline.end();
-  if (options.stateDir !== undefined) {
-    const state: StoredState = { simulated: options.material.simulated, engine: pipeline.engine.snapshot() };
-    saveState(options.stateDir, state, new Date().toISOString());
-  }
+  if (options.stateDir !== undefined) saveEngineState(options.stateDir, options.material, pipeline);
   checkContent(options.capture, summary, pipeline);
   return summary;
+}
+
+/** Keeps what the engine knows for the next start. Throws OSN_STATE_UNWRITABLE. */
+export function saveEngineState(stateDir: string, material: StartMaterial, pipeline: Pipeline): void {
+  const state: StoredState = { simulated: material.simulated, engine: pipeline.engine.snapshot() };
+  saveState(stateDir, state, new Date().toISOString());
 }
 
 /** A capture that cannot give anything is an error with a name, not an empty result. */

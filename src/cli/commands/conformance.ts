@@ -7,10 +7,9 @@ import type { EventRecord, SummaryRecord, TagCounts } from "../../pipeline/recor
 import { Pipeline } from "../../pipeline/pipeline.js";
 import { forEachPage, readVectorCsv } from "../../source/vector-csv.js";
 import { findVectors, type VectorFiles } from "../../source/vector-folder.js";
-import { saveState } from "../../trust/state-store.js";
 import { JsonLines } from "../json-lines.js";
 import { officialProblems } from "../official-vectors.js";
-import { newPipeline } from "../replay-run.js";
+import { newPipeline, saveEngineState } from "../replay-run.js";
 import { Style } from "../replay-text.js";
 import { addTrustOptions, startMaterial, type StartMaterial, type TrustFlags } from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
@@ -162,7 +161,12 @@ function runVector(vector: VectorFiles, options: ConformanceOptions): Conformanc
     notes.push(...warningsOf(material, vector));
     const csv = readVectorCsv(vector.csv);
     const pipeline = newPipeline(
-      { capture: vector.csv, material, pipeline: pipelineOptions, speed: "max" },
+      {
+        capture: vector.csv,
+        material,
+        pipeline: { ...pipelineOptions, mode: material.simulated ? "simulated" : "replay" },
+        speed: "max",
+      },
       (record) => {
         if (record.type === "event") events.push(record);
       },
@@ -171,9 +175,7 @@ function runVector(vector: VectorFiles, options: ConformanceOptions): Conformanc
       pipeline.vectorPage(page, gst);
     });
     const summary = pipeline.end();
-    if (options.state !== undefined) {
-      saveState(options.state, pipeline.engine.snapshot(), new Date().toISOString());
-    }
+    if (options.state !== undefined) saveEngineState(options.state, material, pipeline);
     const pages = Math.max(0, ...csv.satellites.map((satellite) => satellite.pages));
     const problems = tagProblems(summary);
     const nothing = verifiedNothing(summary) ? whyNothing(material, start, summary, events) : null;
