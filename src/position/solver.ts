@@ -25,6 +25,8 @@ import type { AnySatellite, SatelliteRejection } from "./satellite.js";
 export const DEFAULT_ELEVATION_MASK_DEG = 10;
 /** GPS time minus UTC since 2017; one more or less moves the ionosphere by nothing that matters. */
 const DEFAULT_LEAP_SECONDS = 18;
+/** From this elevation up 1/sin(el) maps the troposphere well enough, as most single-point solvers have it. */
+const SIMPLE_MAPPING_DEG = 10;
 export const MAX_GDOP = 30;
 /** Of the unweighted normal equations: 4x4, of order one; beyond, half of the digits are gone. */
 const MAX_CONDITION = 1e8;
@@ -43,6 +45,7 @@ export interface SolverOptions {
   /** Let in satellites that work without guarantee or will be out of service. */
   readonly allowMarginal?: boolean;
   readonly ionosphere?: "ntcm-g" | "none";
+  /** Mapping of Saastamoinen's zenith delays: `simple` is 1/sin(el), the default for masks of 10 degrees and more. */
   readonly troposphere?: "niell" | "simple" | "none";
   /** `auto`: E1 and E5b combined where enough satellites have both; never mixed within a solution. */
   readonly combination?: "auto" | "e1";
@@ -203,7 +206,7 @@ function solve({ epoch, satellites, options = {} }: SolverInput<AnySatellite>): 
   ranging.begin({
     elevationMaskRad: (maskDeg * Math.PI) / 180,
     ionosphere: coefficients?.ephemeris ?? null,
-    troposphere: options.troposphere ?? "niell",
+    troposphere: options.troposphere ?? (maskDeg >= SIMPLE_MAPPING_DEG ? "simple" : "niell"),
     time: modelTime(gst, leapSeconds),
     dual,
   });
