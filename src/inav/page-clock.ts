@@ -25,6 +25,8 @@ const LATEST_LAG_SECONDS = 3.1;
 /** At a regular 1 Hz the lag of a page behind the newest epoch message is 1 or 2 s: the parity rule. */
 const PARITY_EARLIEST_SECONDS = 0.99;
 const PARITY_LATEST_SECONDS = 2.5;
+/** At this spacing of epochs or less, every slot of 2 s has an epoch message of its own. */
+const PARTING_PERIOD_SECONDS = 1.1;
 /** Bounds what waits for a time: 64 slots of 2 s. */
 const MAX_HELD_BURSTS = 64;
 const MAX_BURST_PAGES = 128;
@@ -43,6 +45,14 @@ export interface PageClockCounts {
   untimed: number;
   /** Times the clock found the capture at another time than it thought, and began again. */
   jumps: number;
+}
+
+/** What the words of a burst say of its time: time of week, and places in the subframe as a bit mask. */
+interface Votes {
+  readonly tow: number | null;
+  /** Satellites that say so; -1 where they contradict each other. */
+  readonly towCount: number;
+  readonly slots: number | null;
 }
 
 interface Burst<S> {
@@ -84,6 +94,11 @@ export class PageClock<S> {
   #period = 1;
   /** Galileo week by the receiver, and when it was heard (seconds of week). */
   #receiverWeek: { readonly wn: number; readonly tow: number } | null = null;
+  /**
+   * Whether the receiver's time agrees with the satellites' words: null until a word told. A receiver may call
+   * a wrong time valid, and by the order of words alone it would pass with any error of whole subframes.
+   */
+  #receiverAgrees: boolean | null = null;
   /** A week number that one satellite's words claimed, waiting for a second one. */
   #weekClaims = new Map<number, number>();
   readonly #slotVotes = new Uint8Array(SUBFRAME_SECONDS);
@@ -163,6 +178,7 @@ export class PageClock<S> {
     const burst = clock.burst!;
     clock.burst = null;
     const votes = this.#votes(clock, burst);
+    this.#compareWithReceiver(burst, votes);
     this.#noteWeeks(burst, votes.tow);
     const start = this.#slotOf(clock, burst, votes);
     if (start === "conflict") {
@@ -177,14 +193,18 @@ export class PageClock<S> {
     }
     const gst = gstOf(week, start);
     if (clock.held.length > 0) this.#releaseHeld(clock, gst);
-    this.#emit(clock, burst, gst);
+    this.#emit(clock, burst, gst, votes.slots);
+  }
+
+  /** One satellite's word can confirm the receiver's time; it takes two that agree to overrule it. */
+  #compareWithReceiver(burst: Burst<S>, { tow, towCount }: Votes): void {
+    if (tow === null || burst.reference === null) return;
+    if (this.#inReach(burst, tow)) this.#receiverAgrees = true;
+    else if (towCount >= AGREEING_SATELLITES) this.#receiverAgrees = false;
   }
 
   /** Time of week by the satellites' own words, and time modulo 30 s by the nominal order of words. */
-  #votes(
-    clock: BandClock<S>,
-    burst: Burst<S>,
-  ): { tow: number | null; towCount: number; slots: number | null } {
+  #votes(clock: BandClock<S>, burst: Burst<S>): Votes {
     // Runs for every burst: counted in place, since a burst has few pages and fewer distinct times.
     const { pages } = burst;
     const slotVotes = this.#slotVotes.fill(0);
@@ -239,11 +259,7 @@ export class PageClock<S> {
   }
 
   /** Start of the burst's slot, seconds of week; null while it must wait, "conflict" when witnesses disagree. */
-  #slotOf(
-    clock: BandClock<S>,
-    burst: Burst<S>,
-    votes: { tow: number | null; towCount: number; slots: number | null },
-  ): number | null | "conflict" {
+  #slotOf(clock: BandClock<S>, burst: Burst<S>, votes: Votes): number | null | "conflict" {
     const { tow, towCount, slots } = votes;
     if (towCount < 0) return "conflict";
     const fitsOrder = (start: number): boolean =>
@@ -253,11 +269,13 @@ export class PageClock<S> {
       const inReach = this.#inReach(burst, tow);
       const follows = last !== null && wrapWeek(tow - last) >= 0 && wrapWeek(tow - last) <= SUBFRAME_SECONDS;
       const referenced = burst.reference !== null;
+      // The order of words alone confirms a single satellite only where no other is there to ask.
+      const alone = burst.pages.length === 1 && last === null;
       const confirmations =
         Number(towCount >= AGREEING_SATELLITES) +
         Number(referenced && inReach) +
         Number(follows) +
-        Number(slots !== null && fitsOrder(tow));
+        Number(alone && slots !== null && fitsOrder(tow));
       if (referenced && !inReach && !(towCount >= AGREEING_SATELLITES && (follows || fitsOrder(tow))))
         return "conflict";
       if (!fitsOrder(tow) && !(towCount >= AGREEING_SATELLITES || (referenced && inReach && follows)))
@@ -265,7 +283,7 @@ export class PageClock<S> {
       if (confirmations === 0) return null;
       return tow;
     }
-    if (burst.reference !== null) {
+    if (burst.reference !== null && this.#receiverAgrees === true) {
       const regular = burst.period >= 0.9 && burst.period <= 1.1;
       const reference = regular ? Math.round(burst.reference) : burst.reference;
       const earliest = regular
@@ -288,21 +306,24 @@ export class PageClock<S> {
       }
       return "conflict";
     }
-    // No receiver time at all: it waits for words that carry a time.
+    // No receiver time, or none to rely on: it waits for words that carry a time.
     return null;
   }
 
   /** Bursts that waited get the slots before `gst` that the nominal order of words gives them, or nothing. */
   #releaseHeld(clock: BandClock<S>, gst: number): void {
-    const timed: { burst: Burst<S>; gst: number }[] = [];
+    const timed: { burst: Burst<S>; gst: number; slots: number | null }[] = [];
     let before = gst;
     for (let i = clock.held.length - 1; i >= 0; i--) {
       const burst = clock.held[i];
-      const { slots, tow } = this.#votes(clock, burst);
+      const votes = this.#votes(clock, burst);
+      const { slots, tow } = votes;
+      const byReceiver = burst.reference !== null && this.#receiverAgrees === true;
+      const told = byReceiver ? this.#slotOf(clock, burst, votes) : tow;
       let start: number | null = null;
-      if (tow !== null) {
-        start = gst + wrapWeek(tow - towOf(gst));
-      } else if (burst.reference !== null && slots !== null) {
+      if (typeof told === "number") {
+        start = gst + wrapWeek(told - towOf(gst));
+      } else if (slots !== null) {
         for (
           let candidate = before - PAGE_SECONDS;
           candidate > before - SUBFRAME_SECONDS;
@@ -310,32 +331,27 @@ export class PageClock<S> {
         ) {
           if (
             (slots & (1 << (towOf(candidate) % SUBFRAME_SECONDS))) !== 0 &&
-            this.#inReach(burst, towOf(candidate))
+            (!byReceiver || this.#inReach(burst, towOf(candidate)))
           )
             start ??= candidate;
         }
-      } else if (slots !== null) {
-        for (
-          let candidate = before - PAGE_SECONDS;
-          candidate > before - SUBFRAME_SECONDS;
-          candidate -= PAGE_SECONDS
-        ) {
-          if ((slots & (1 << (towOf(candidate) % SUBFRAME_SECONDS))) !== 0) start ??= candidate;
-        }
       }
-      // Within 30 s before a known slot the order of words is unambiguous; further back nothing can be said.
-      const reachable =
-        start !== null && start < before && start > gst - SUBFRAME_SECONDS * (tow === null ? 1 : 4);
+      // Within 30 s before a known slot the order of words is unambiguous; further back it takes a time told.
+      const reach = typeof told === "number" ? PAGE_SECONDS * MAX_HELD_BURSTS : SUBFRAME_SECONDS;
+      // A slot's pages may have come in several bursts: then it is told twice.
+      const inTurn = start !== null && (start < before || (start === before && typeof told === "number"));
+      const reachable = start !== null && inTurn && start > gst - reach;
       const follows = clock.last === null || (start !== null && start > clock.last);
       if (start === null || !reachable || !follows) {
         for (const dropped of clock.held.slice(0, i + 1)) this.counts.untimed += dropped.pages.length;
         break;
       }
-      timed.push({ burst, gst: start });
+      timed.push({ burst, gst: start, slots });
       before = start;
     }
     clock.held = [];
-    for (let i = timed.length - 1; i >= 0; i--) this.#emit(clock, timed[i].burst, timed[i].gst);
+    for (let i = timed.length - 1; i >= 0; i--)
+      this.#emit(clock, timed[i].burst, timed[i].gst, timed[i].slots);
   }
 
   /** Collects week numbers that words claim. */
@@ -368,12 +384,10 @@ export class PageClock<S> {
     const receiver = this.#receiverWeek;
     const byReceiver = receiver === null ? null : receiver.wn + weekShift(tow - receiver.tow);
     if (best !== null && (bestCount >= AGREEING_SATELLITES || byReceiver === best)) return best;
-    if (byReceiver !== null && (best === null || bestCount < AGREEING_SATELLITES))
-      return best === null ? byReceiver : null;
     return null;
   }
 
-  #emit(clock: BandClock<S>, burst: Burst<S>, gst: number): void {
+  #emit(clock: BandClock<S>, burst: Burst<S>, gst: number, slots: number | null): void {
     if (clock.last !== null) {
       const step = gst - clock.last;
       if (step < 0 || step > SECONDS_IN_WEEK / 2) {
@@ -393,16 +407,27 @@ export class PageClock<S> {
     this.#weekClaims.clear();
     const tow = towOf(gst);
     const wn = wnOf(gst) & 0xfff;
+    const second = tow % SUBFRAME_SECONDS;
+    // Where no epoch messages part the slots, a burst can hold a page of the next slot, from a satellite whose
+    // page of this one was lost. Then each page's own place decides; else only among satellites that keep to it.
+    const parted =
+      burst.reference !== null && burst.period <= PARTING_PERIOD_SECONDS && this.#receiverAgrees === true;
+    const byPlace = !parted || (slots !== null && (slots & (1 << second)) !== 0);
     for (let i = 0; i < burst.pages.length; i++) {
       const page = burst.pages[i];
       const { wordType } = page;
-      if (wordType === 5 || wordType === 6 || wordType === 0) {
-        const own = towOfWord(page.word);
-        const week = own === null ? null : wnOfWord(page.word);
-        if (own !== null && (own !== tow || (week !== null && week !== wn))) {
-          this.counts.contradicting++;
-          continue;
-        }
+      const own = wordType === 5 || wordType === 6 || wordType === 0 ? towOfWord(page.word) : null;
+      let contradicts = false;
+      if (own !== null) {
+        const week = wnOfWord(page.word);
+        contradicts = own !== tow || (week !== null && week !== wn);
+      } else if (byPlace) {
+        const places = nominalSlots(clock.band, wordType);
+        contradicts = places === null ? !parted : !places.includes(second);
+      }
+      if (contradicts) {
+        this.counts.contradicting++;
+        continue;
       }
       this.counts.timed++;
       this.#sink(page, gst, burst.stamps[i]);
