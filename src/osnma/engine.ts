@@ -20,7 +20,7 @@ import type {
   TimeAssurance,
 } from "../pipeline/records.js";
 import { authenticate, type Authenticated } from "./authenticated.js";
-import { bitsEqual } from "./bits.js";
+import { bitsEqual, copyBits } from "./bits.js";
 import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
 import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
 import { parseDsmPkr, verifyDsmPkr } from "./dsm-pkr.js";
@@ -139,9 +139,55 @@ interface Counts {
 const noCounts = (): Counts => ({ 0: 0, 4: 0, 12: 0 });
 
 /** Accumulated verified tags over one exact data set. */
+/** A verified tag with all that its MAC was computed from, beside the navigation data: to be checked again. */
+export interface TagProof {
+  readonly prnA: number;
+  readonly prnD: number;
+  /** GST_SF of the subframe that carried it, and of the one that disclosed its key; linear seconds. */
+  readonly gst: number;
+  readonly keyGst: number;
+  /** Slot number from 1; 1 is Tag0, whose message has no PRN_D. */
+  readonly ctr: number;
+  readonly adkd: 0 | 4 | 12;
+  readonly cop: number;
+  readonly nmas: number;
+  /** The tag, left-aligned, hexadecimal. */
+  readonly tag: string;
+  readonly tagBits: number;
+  /** MACSEQ and the Tag-Infos of the flexible slots, for a tag in such a slot; else null. */
+  readonly macseq: { readonly value: number; readonly infos: readonly number[] } | null;
+  readonly key: string;
+  /** Index into `CedProof.chains`. */
+  readonly chain: number;
+}
+
+/** Everything that makes a satellite's words 1-5 authentic, down to the Merkle root. Hexadecimal throughout. */
+export interface CedProof {
+  readonly svid: number;
+  readonly iodNav: number;
+  readonly words: readonly string[];
+  readonly tags: readonly TagProof[];
+  readonly chains: readonly {
+    readonly dsmKroot: string;
+    readonly nmaHeader: number;
+    readonly publicKey: {
+      readonly root: string;
+      readonly pkid: number;
+      readonly type: "P-256" | "P-521";
+      readonly point: string;
+      readonly proof: { readonly leafIndex: number; readonly siblings: readonly string[] } | null;
+    };
+  }[];
+  readonly rule: DataRule;
+  readonly authenticatedAt: number;
+}
+
+type KeptProof = Omit<TagProof, "chain"> & { readonly chain: Chain };
+
 interface Accumulation {
   bits: number;
   tags: TagName[];
+  proofs: KeptProof[];
   keyGst: number;
   chain: Chain;
   nmaStatus: NmaStatus;
@@ -525,7 +571,8 @@ export class OsnmaEngine {
       );
       return;
     }
-    const key = this.#ring.addProven(root.name, pkr.npkid, pkr.kind, pkr.npk);
+    const proof = { leafIndex: pkr.mid, siblings: pkr.itn };
+    const key = this.#ring.addProven(root.name, pkr.npkid, pkr.kind, pkr.npk, proof);
     if (key === null) {
       this.#event("public-key-rejected", "warning", "A proven public key is no point of its curve.", {
         publicKey: name,
@@ -1251,10 +1298,11 @@ export class OsnmaEngine {
     }
     // COP stops counting at 15, so words older than the window may still be the ones signed. The MAC says so
     // or not; such a tag is verified, but data from outside its window is never authenticated by it.
-    const older =
+    const from = gst - HISTORY_SECONDS;
+    const older: readonly Candidate<CedSet | TimingSet>[] =
       tag.adkd === 4
-        ? []
-        : this.#data.cedCandidates(tag.prnD, gst - HISTORY_SECONDS, gst, Number.NEGATIVE_INFINITY);
+        ? this.#data.timingCandidates(tag.prnD, from, from, gst, from)
+        : this.#data.cedCandidates(tag.prnD, from, gst, from);
     if (older.some(({ set }) => matches(set.navBits))) {
       this.verified[tag.adkd]++;
       this.#report(satellite, tag, "verified");
@@ -1299,13 +1347,11 @@ export class OsnmaEngine {
     // Neither a tag sent under "don't use" or a reserved status nor one opened after such a status counts.
     if (nmaStatus === null || nmaStatus === "dont-use" || this.#nmas === 3 || this.#nmas === 0) return;
     let accumulation = this.#accumulations.get(set);
-    if (
-      accumulation === undefined ||
-      (accumulation.authenticatedAt !== null && accumulation.verifiedAt < this.#wipedAt)
-    ) {
+    if (accumulation === undefined || accumulation.verifiedAt < this.#wipedAt) {
       accumulation = {
         bits: 0,
         tags: [],
+        proofs: [],
         keyGst: 0,
         chain: disclosing,
         nmaStatus,
@@ -1324,7 +1370,10 @@ export class OsnmaEngine {
     accumulation.chain = disclosing;
     accumulation.nmaStatus = nmaStatus;
     accumulation.verifiedAt = this.#now;
-    if (accumulation.authenticatedAt === null || gained) accumulation.tags.push(tagName(satellite, tag));
+    if (accumulation.authenticatedAt === null || gained) {
+      accumulation.tags.push(tagName(satellite, tag));
+      accumulation.proofs.push(this.#proofOf(satellite, tag, chain, disclosing, nmas, accumulation.keyGst));
+    }
     if (accumulation.bits < this.#minimumTagBits) return;
     this.authenticatedTags[tag.adkd]++;
     const first = accumulation.authenticatedAt === null;
@@ -1340,6 +1389,39 @@ export class OsnmaEngine {
         this.#timing[set.svid] = { set, accumulation };
     }
     if (first || gained) this.#sink.authenticated(this.#recordOf(set, accumulation, tag.adkd));
+  }
+
+  #proofOf(
+    satellite: SatelliteSubframe,
+    tag: SlotTag,
+    chain: Chain,
+    disclosing: Chain,
+    nmas: number,
+    keyGst: number,
+  ): KeptProof {
+    const { layout, parameters } = chain;
+    const bytes = new Uint8Array(Math.ceil(layout.tagBits / 8));
+    copyBits(satellite.mack, tagStartBit(layout, tag.slot), bytes, 0, layout.tagBits);
+    const slots = tag.flexible ? macLookup(parameters.maclt, messageIndexOf(satellite.gst)) : null;
+    const infos: number[] = [];
+    slots?.forEach((slot, i) => {
+      if (slot.flexible) infos.push(tagInfoOf(satellite.mack, layout, i));
+    });
+    return {
+      prnA: satellite.svid,
+      prnD: tag.prnD,
+      gst: satellite.gst,
+      keyGst,
+      ctr: tag.slot + 1,
+      adkd: tag.adkd,
+      cop: tag.cop,
+      nmas,
+      tag: hex(bytes),
+      tagBits: layout.tagBits,
+      macseq: slots === null ? null : { value: macseqOf(satellite.mack, layout), infos },
+      key: hex(disclosing.keyAt(keyGst) ?? new Uint8Array()),
+      chain: disclosing,
+    };
   }
 
   #recordOf(set: CedSet | TimingSet, accumulation: Accumulation, byAdkd: Adkd): AuthenticatedRecord {
@@ -1401,6 +1483,44 @@ export class OsnmaEngine {
     const { set, accumulation } = entry;
     const words = set.words.map((word) => word.slice());
     return authenticate({ svid: set.svid, iodNav: set.iodNav, words }, this.#evidenceOf(accumulation));
+  }
+
+  /** Evidence for `ced(svid)`, to be judged again from the Merkle root alone; null where there is no such data. */
+  cedProof(svid: number): CedProof | null {
+    const entry = this.#ced[svid];
+    if (entry === undefined || this.#alert || !this.#isInForce(entry)) return null;
+    const { set, accumulation } = entry;
+    const chains: Chain[] = [];
+    const tags: TagProof[] = [];
+    for (const { chain, ...kept } of accumulation.proofs) {
+      if (!chains.includes(chain)) chains.push(chain);
+      tags.push({ ...kept, chain: chains.indexOf(chain) });
+    }
+    return {
+      svid,
+      iodNav: set.iodNav,
+      words: set.words.map(hex),
+      tags,
+      chains: chains.map(({ kroot, nmaHeader, signedBy }) => {
+        const signer = this.#ring.find(signedBy);
+        return {
+          dsmKroot: hex(kroot.bytes),
+          nmaHeader,
+          publicKey: {
+            root: signedBy.root,
+            pkid: signedBy.pkid,
+            type: signer?.key.type ?? "P-256",
+            point: signer === null ? "" : hex(signer.key.point),
+            proof:
+              signer?.proof == null
+                ? null
+                : { leafIndex: signer.proof.leafIndex, siblings: signer.proof.siblings.map(hex) },
+          },
+        };
+      }),
+      rule: this.rule,
+      authenticatedAt: accumulation.authenticatedAt ?? accumulation.verifiedAt,
+    };
   }
 
   /** The authenticated words 6 and 10 (GGTO part) of a satellite, newest; else null. */

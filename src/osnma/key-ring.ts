@@ -6,6 +6,12 @@
 import type { PublicKeyName } from "./chain.js";
 import { importPublicKey, type EcdsaPublicKey, type KeyType } from "./ecdsa.js";
 
+/** Where a key stands in its Merkle tree: leaf index and the four siblings from the leaves up, 32 bytes each. */
+export interface MerkleProof {
+  readonly leafIndex: number;
+  readonly siblings: readonly Uint8Array[];
+}
+
 /** `known`: usable; `in-force`: signed the newest verified KROOT; the others are never used again. */
 export type KeyStatus = "known" | "in-force" | "superseded" | "revoked";
 
@@ -14,6 +20,8 @@ export interface RingKey {
   readonly key: EcdsaPublicKey;
   readonly origin: "given" | "dsm-pkr";
   status: KeyStatus;
+  /** How it hangs from its root, where that is known: part of the evidence for what it signs. */
+  proof: MerkleProof | null;
   readonly validFrom: number | null;
   readonly validUntil: number | null;
 }
@@ -33,6 +41,7 @@ export interface GivenKey {
   /** Linear GST between which the key applies; left out or null where that is not to be judged. */
   readonly validFrom?: number | null;
   readonly validUntil?: number | null;
+  readonly proof?: MerkleProof | null;
 }
 
 export interface KeyRingSnapshot {
@@ -43,6 +52,8 @@ export interface KeyRingSnapshot {
     readonly point: string;
     readonly origin: "given" | "dsm-pkr";
     readonly status: KeyStatus;
+    /** Leaf index and siblings, hexadecimal; null where unknown. */
+    readonly proof: { readonly leafIndex: number; readonly siblings: readonly string[] } | null;
   }[];
   readonly renewedRoots: readonly string[];
 }
@@ -76,11 +87,10 @@ export class KeyRing {
       const rooted = roots.some(({ root }) => root === kept.root);
       const known = this.#keys.get(nameOf(kept));
       if (known === undefined && !(kept.origin === "dsm-pkr" && rooted)) {
-        if (kept.status === "revoked")
-          this.#add({ ...kept, point: hexBytes(kept.point) }, kept.origin, "revoked");
+        if (kept.status === "revoked") this.#add(givenOfKept(kept), kept.origin, "revoked");
         continue;
       }
-      const key = known ?? this.#add({ ...kept, point: hexBytes(kept.point) }, kept.origin, kept.status);
+      const key = known ?? this.#add(givenOfKept(kept), kept.origin, kept.status);
       if (key === null) continue;
       key.status = kept.status;
       if (kept.status === "in-force") this.#inForce = key;
@@ -103,6 +113,7 @@ export class KeyRing {
       key,
       origin,
       status,
+      proof: given.proof ?? null,
       validFrom: given.validFrom ?? null,
       validUntil: given.validUntil ?? null,
     };
@@ -156,10 +167,19 @@ export class KeyRing {
   }
 
   /** Takes in a key that a DSM-PKR proved. Returns null where the point is on no curve. */
-  addProven(root: string, pkid: number, type: KeyType, point: Uint8Array): RingKey | null {
+  addProven(
+    root: string,
+    pkid: number,
+    type: KeyType,
+    point: Uint8Array,
+    proof: MerkleProof,
+  ): RingKey | null {
     const known = this.#keys.get(nameOf({ root, pkid }));
-    if (known !== undefined) return known;
-    return this.#add({ root, pkid, type, point }, "dsm-pkr", "known");
+    if (known !== undefined) {
+      known.proof ??= proof;
+      return known;
+    }
+    return this.#add({ root, pkid, type, point, proof }, "dsm-pkr", "known");
   }
 
   /**
@@ -197,17 +217,35 @@ export class KeyRing {
 
   snapshot(): KeyRingSnapshot {
     return {
-      keys: [...this.#keys.values()].map(({ name, key, origin, status }) => ({
+      keys: [...this.#keys.values()].map(({ name, key, origin, status, proof }) => ({
         root: name.root,
         pkid: name.pkid,
         type: key.type,
         point: Buffer.from(key.point).toString("hex"),
         origin,
         status,
+        proof:
+          proof === null
+            ? null
+            : {
+                leafIndex: proof.leafIndex,
+                siblings: proof.siblings.map((node) => Buffer.from(node).toString("hex")),
+              },
       })),
       renewedRoots: [...this.#renewedRoots],
     };
   }
+}
+
+function givenOfKept(kept: KeyRingSnapshot["keys"][number]): GivenKey {
+  const { root, pkid, type, point, proof } = kept;
+  return {
+    root,
+    pkid,
+    type,
+    point: hexBytes(point),
+    proof: proof == null ? null : { leafIndex: proof.leafIndex, siblings: proof.siblings.map(hexBytes) },
+  };
 }
 
 function hexBytes(hex: string): Uint8Array {

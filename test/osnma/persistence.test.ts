@@ -264,6 +264,7 @@ describe("a spoiled state", () => {
             point: Buffer.from(npk).toString("hex"),
             origin: "dsm-pkr",
             status: "known",
+            proof: null,
           },
         ],
       },
