@@ -9,24 +9,30 @@ import type { Solution } from "./solver.js";
 /** Receiver noise and multipath at the zenith, metres. */
 const CODE_SIGMA_METERS = 0.3;
 /** Part of the modelled ionospheric delay that stays as error: 0.3 to 0.5 for the broadcast models. */
-const IONOSPHERE_FRACTION = 0.5;
+const IONOSPHERE_FRACTION = 0.3;
+/**
+ * SISA is the sigma of a distribution that bounds the tails for every user, 3.12 m for years on end; the error itself
+ * is below 2 m in 95 % by the service definition. A third of it weighs, and tests, the range.
+ */
+const SISA_FRACTION = 1 / 3;
 const TROPOSPHERE_SIGMA_METERS = 0.3;
 
 /**
- * A-priori variance of one range in m^2: what orbit and clock (SISA), ionosphere, troposphere, multipath and the
+ * A-priori variance of one range in m^2: what orbit and clock (SISA, or what stands in for it), ionosphere, troposphere, multipath and the
  * receiver's own noise estimate add up to.
  */
 export function rangeVariance(
-  uraMeters: number,
+  sisaMeters: number,
   ionosphereMeters: number,
   sinElevation: number,
   receiverSigmaMeters: number,
 ): number {
+  const ura = SISA_FRACTION * sisaMeters;
   const ionosphere = IONOSPHERE_FRACTION * ionosphereMeters;
   const troposphere = TROPOSPHERE_SIGMA_METERS / (sinElevation + 0.1);
   const code = CODE_SIGMA_METERS * CODE_SIGMA_METERS * (1 + 1 / sinElevation);
   return (
-    uraMeters * uraMeters +
+    ura * ura +
     ionosphere * ionosphere +
     troposphere * troposphere +
     code +
@@ -47,8 +53,12 @@ export interface ErrorModel {
 /** The weights taken at their word: before there is anything to learn from. */
 export const A_PRIORI_MODEL: ErrorModel = { aPriori: 1, whiteMeters2: 0, lowElevationMeters2: 0 };
 
+/** Whatever the residuals say, broadcast models are not better than 5 cm: common errors leave no residuals. */
+const MODEL_FLOOR_METERS2 = 0.05 * 0.05;
+
 export function modelVariance(model: ErrorModel, aPrioriVariance: number, sinElevation: number): number {
   return (
+    MODEL_FLOOR_METERS2 +
     model.aPriori * aPrioriVariance +
     model.whiteMeters2 +
     model.lowElevationMeters2 / (sinElevation * sinElevation)
@@ -69,8 +79,10 @@ const MAX_NORMALISED_SQUARE = 25;
 const MAX_CORRELATED_EPOCHS = 60;
 /** Epochs over which the autocorrelation of the residuals is taken. */
 const CORRELATION_MEMORY_EPOCHS = 120;
-/** Smallest variance that a model is allowed to come to, m^2: below are rounding and the models' own millimetres. */
-const MIN_VARIANCE_METERS2 = 1e-4;
+/** RAIM's variances are enlarged no further than this, so that a fault of 150 m stays one. */
+export const MAX_VARIANCE_INFLATION = 9;
+/** From so many satellites a misfit that no single one explains is noise; with fewer it may be a fault. */
+const INFLATION_SATELLITES = 7;
 
 /**
  * Learns the error model from the residuals of past solutions. Each squared residual is a known mix of the range
@@ -105,9 +117,12 @@ export class ErrorModelCalibrator {
     return { aPriori, whiteMeters2, lowElevationMeters2 };
   }
 
-  /** Mean of the RAIM statistic over its degrees of freedom, in the a-priori sigmas: 1 where they are right. */
-  get varianceFactor(): number {
-    return this.#factor;
+  /**
+   * By what the a-priori variances are too small for this receiver and place, 1 to 9: the mean of the RAIM statistic
+   * over its degrees of freedom. Given to RAIM it keeps false alarms rare where noise is larger than reckoned with.
+   */
+  get varianceInflation(): number {
+    return Math.min(Math.max(this.#factor, 1), MAX_VARIANCE_INFLATION);
   }
 
   get epochs(): number {
@@ -167,8 +182,12 @@ export class ErrorModelCalibrator {
       }
     }
     this.#fit();
-    const learn = Math.max(1 - this.#keep, 1 / (this.#epochs + this.#prior));
-    this.#factor += learn * (statistic / (n - 4) - this.#factor);
+    if (n >= INFLATION_SATELLITES) {
+      const learn = Math.max(1 - this.#keep, 1 / (this.#epochs + this.#prior));
+      // A gross fault is not noise, however long it lasts.
+      const factor = Math.min(statistic / (n - 4), 2 * MAX_VARIANCE_INFLATION);
+      this.#factor += learn * (factor - this.#factor);
+    }
     this.#epochs++;
   }
 
@@ -206,9 +225,6 @@ export class ErrorModelCalibrator {
         theta[a] = next;
       }
       if (moved < 1e-6) break;
-    }
-    if (theta[0] === 0 && theta[1] < MIN_VARIANCE_METERS2 && theta[2] < MIN_VARIANCE_METERS2) {
-      theta[1] = MIN_VARIANCE_METERS2;
     }
   }
 }

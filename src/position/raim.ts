@@ -12,6 +12,8 @@ export interface RaimOptions {
   readonly falseAlarm?: FalseAlarmRate;
   /** By how much the best subset's statistic must be below the second best's. */
   readonly exclusionMargin?: number;
+  /** The a-priori variances times this are those of the test, 1 to 9; see ErrorModelCalibrator. */
+  readonly varianceInflation?: number;
 }
 
 export const DEFAULT_FALSE_ALARM: FalseAlarmRate = 1e-4;
@@ -27,11 +29,13 @@ export interface RaimReport {
    * with four there is nothing to compare.
    */
   readonly status: "passed" | "detected" | "unavailable";
-  /** Sum of squared residuals over their a-priori variances, and what it must not exceed; null when unavailable. */
+  /** Sum of squared residuals over their (inflated) a-priori variances, and what it must not exceed; null when unavailable. */
   readonly statistic: number | null;
   readonly threshold: number | null;
   readonly degreesOfFreedom: number;
   readonly falseAlarm: FalseAlarmRate;
+  /** What the a-priori variances were multiplied with. */
+  readonly varianceInflation: number;
   /** A fault was found in the satellites as they came, whether or not it could be removed. */
   readonly faultDetected: boolean;
   /** Satellites excluded, in the order of exclusion. */
@@ -67,22 +71,27 @@ export function monitorIntegrity(
 ): RaimReport {
   const falseAlarm = options.falseAlarm ?? DEFAULT_FALSE_ALARM;
   const margin = options.exclusionMargin ?? DEFAULT_EXCLUSION_MARGIN;
+  const varianceInflation = options.varianceInflation ?? 1;
+  if (!(varianceInflation >= 1 && varianceInflation <= 9)) {
+    throw new RangeError("varianceInflation must be 1..9");
+  }
   const excluded: number[] = [];
   const left: number[] = [];
   let { count, statistic } = first;
   const report = (status: RaimReport["status"]): RaimReport => ({
     status,
-    statistic: status === "unavailable" ? null : statistic,
+    statistic: status === "unavailable" ? null : statistic / varianceInflation,
     threshold: status === "unavailable" ? null : chiSquareThreshold(falseAlarm, count - 4),
     degreesOfFreedom: Math.max(0, count - 4),
     falseAlarm,
+    varianceInflation,
     faultDetected: status === "detected" || excluded.length > 0,
     excluded: [...excluded],
   });
   if (count < DETECTION_SATELLITES) return report("unavailable");
-  while (statistic > chiSquareThreshold(falseAlarm, count - 4)) {
+  while (statistic / varianceInflation > chiSquareThreshold(falseAlarm, count - 4)) {
     const best = count >= EXCLUSION_SATELLITES ? bestExclusion(subject) : null;
-    if (best === null || best.second - best.subset.statistic < margin) {
+    if (best === null || (best.second - best.subset.statistic) / varianceInflation < margin) {
       // Part of an exclusion is no exclusion: what was left out before comes back.
       for (const slot of left) subject.putBack(slot);
       excluded.length = 0;

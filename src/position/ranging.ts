@@ -308,7 +308,7 @@ export class Ranging implements RaimSubject {
         }
       }
       this.variance[i] =
-        rangeVariance(this.satellites[i].uraMeters, this.ionosphereMeters[i], sin, this.rangeSigma[i]) +
+        rangeVariance(this.satellites[i].sisaMeters, this.ionosphereMeters[i], sin, this.rangeSigma[i]) +
         unmodelled * unmodelled;
     }
   }

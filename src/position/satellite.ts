@@ -16,14 +16,14 @@ export const EPHEMERIS_VALIDITY_SECONDS = 4 * 3600;
 /** Stands in for "no accuracy prediction available" where marginal satellites are let in. */
 const NAPA_SIGMA_METERS = 500;
 /** SISA is a bound, not a guess: a smaller one is not believed. */
-const MIN_URA_METERS = 0.5;
+const MIN_SISA_METERS = 0.5;
 
 interface SatelliteData {
   readonly svid: number;
   readonly ephemeris: Ephemeris;
   readonly health: HealthClass;
-  /** Of orbit and clock together, metres. */
-  readonly uraMeters: number;
+  /** SISA of orbit and clock together, or what stands in for it. */
+  readonly sisaMeters: number;
 }
 
 function dataOf(svid: number, words: readonly Uint8Array[]): SatelliteData | null {
@@ -35,7 +35,7 @@ function dataOf(svid: number, words: readonly Uint8Array[]): SatelliteData | nul
     svid,
     ephemeris,
     health: e1Health(ephemeris),
-    uraMeters: sisa === null ? NAPA_SIGMA_METERS : Math.max(sisa, MIN_URA_METERS),
+    sisaMeters: sisa === null ? NAPA_SIGMA_METERS : Math.max(sisa, MIN_SISA_METERS),
   };
 }
 
@@ -48,7 +48,7 @@ export class AuthenticatedSatellite implements SatelliteData {
   readonly svid: number;
   readonly ephemeris: Ephemeris;
   readonly health: HealthClass;
-  readonly uraMeters: number;
+  readonly sisaMeters: number;
   /** The words and the evidence for them. */
   readonly source: Authenticated<CedData>;
 
@@ -56,7 +56,7 @@ export class AuthenticatedSatellite implements SatelliteData {
     this.svid = data.svid;
     this.ephemeris = data.ephemeris;
     this.health = data.health;
-    this.uraMeters = data.uraMeters;
+    this.sisaMeters = data.sisaMeters;
     this.source = source;
     Object.freeze(this);
   }
@@ -77,13 +77,13 @@ export class UnverifiedSatellite implements SatelliteData {
   readonly svid: number;
   readonly ephemeris: Ephemeris;
   readonly health: HealthClass;
-  readonly uraMeters: number;
+  readonly sisaMeters: number;
 
   private constructor(data: SatelliteData) {
     this.svid = data.svid;
     this.ephemeris = data.ephemeris;
     this.health = data.health;
-    this.uraMeters = data.uraMeters;
+    this.sisaMeters = data.sisaMeters;
   }
 
   static is(candidate: unknown): candidate is UnverifiedSatellite {

@@ -232,6 +232,7 @@ function solve({ epoch, satellites, options = {} }: SolverInput<AnySatellite>): 
           threshold: null,
           degreesOfFreedom: first.count - 4,
           falseAlarm: DEFAULT_FALSE_ALARM,
+          varianceInflation: 1,
           faultDetected: false,
           excluded: [],
         }
@@ -448,6 +449,7 @@ function accuracyOf(model: ErrorModel, raim: RaimReport): Accuracy | "geometry" 
   const mean = (inverse[0] + inverse[5]) / 2;
   const half = (inverse[0] - inverse[5]) / 2;
   const major = Math.sqrt(mean + Math.sqrt(half * half + inverse[1] * inverse[1]));
+  const inflation = Math.sqrt(raim.varianceInflation);
   const c = covariance;
   return {
     covariance: { ee: c[0], en: c[1], eu: c[2], nn: c[5], nu: c[6], uu: c[10] },
@@ -456,9 +458,9 @@ function accuracyOf(model: ErrorModel, raim: RaimReport): Accuracy | "geometry" 
     protection:
       raim.status === "passed"
         ? protectionLevels(
-            { horizontal, vertical },
-            major,
-            Math.sqrt(inverse[10]),
+            { horizontal: horizontal * inflation, vertical: vertical * inflation },
+            major * inflation,
+            Math.sqrt(inverse[10]) * inflation,
             raim.degreesOfFreedom,
             raim.falseAlarm,
           )
