@@ -170,10 +170,10 @@ function signs(
   reasons: Set<string>,
   notes: Set<string>,
 ): void {
-  const standing = new Set<SignName>();
-  for (const sign of input.signs)
-    if (sign.subject === "both" || sign.subject === subject) standing.add(sign.name);
-  for (const name of standing) {
+  // Company may stand on the other position alone: it is the same antenna.
+  const standing = new Set(input.signs.map(({ name }) => name));
+  for (const { name, subject: of } of input.signs) {
+    if (of !== "both" && of !== subject) continue;
     if (input.policy === "strict" || !WORDS_OF_RECEIVER.has(name) || hasCompany(name, standing))
       reasons.add(name);
     else notes.add(name);

@@ -31,7 +31,7 @@ export interface WatchThresholds {
   readonly clockDriftRatePerSecond: number;
   /** No oscillator of a GNSS receiver is further off, seconds per second: 20 ppm, a plain crystal. */
   readonly clockDriftLimit: number;
-  /** Clocks are predicted over gaps no longer than this, seconds. */
+  /** Clocks are predicted over gaps no longer than this, seconds; a minute of jamming leaves 18 us of room. */
   readonly clockPredictionSeconds: number;
 
   /** Median change of C/N0 over all signals, dB. Receivers report whole dB; slow fading of all at once is less. */
@@ -100,7 +100,7 @@ export const DEFAULT_THRESHOLDS: WatchThresholds = Object.freeze({
   clockDriftStepFloor: 30e-9,
   clockDriftRatePerSecond: 10e-9,
   clockDriftLimit: 20e-6,
-  clockPredictionSeconds: 10,
+  clockPredictionSeconds: 60,
   cn0StepDb: 4,
   cn0StepSpreadDb: 3,
   cn0MinimumSignals: 6,
