@@ -333,20 +333,23 @@ function definitions(): Definition[] {
     const attacker = new TestAuthority("osnmad captures, attacker");
     const header = nmaHeaderByte({ nmas: 3, cid: 1, cpks: 7 });
     const dsm = encodeContent({ kind: "alert", authority: attacker }, header, 0);
+    const base = nominal("forged-alert", start, 14);
+    const order = heard(base);
+    // Each satellite its own block, the next ones in the next subframe: the message is complete in two.
+    const blockOf = (svid: number, gst: number): number =>
+      (order.indexOf(svid) + (order.length * (gst - from)) / SUBFRAME_SECONDS) % 13;
     return {
       name: "forged-alert",
       what:
         "For two minutes an attacker sends Don't Use, CPKS alert and an alert message of a tree of its own on all " +
         "satellites; MACK sections stay genuine (their tags are made with NMAS operational).",
-      simulation: nominal("forged-alert", start, 14, {
+      simulation: {
+        ...base,
         tamperOsnma: (subframe) =>
           subframe.gst < from || subframe.gst >= until
             ? subframe
-            : {
-                ...subframe,
-                hkroot: encodeHkroot(header, 15, dsm, (subframe.svid + subframe.gst / SUBFRAME_SECONDS) % 13),
-              },
-      }),
+            : { ...subframe, hkroot: encodeHkroot(header, 15, dsm, blockOf(subframe.svid, subframe.gst)) },
+      },
       trust: trustHot,
       stream: LEAN,
       expected: (satellites) =>
