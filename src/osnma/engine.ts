@@ -330,6 +330,8 @@ export class OsnmaEngine {
       const chain = new Chain(kroot, kroot.parameters, nmaHeader, key.name, null);
       if (this.#revokedChains.has(chain.identity)) return;
       this.rootKeyAccepted = true;
+      // Its key is in force from the start: what takes over from it spends it, and its tree.
+      if (this.#ring.inForce === null) this.#ring.putInForce(key);
       if (chain.cid === ((nmaHeader >> 4) & 3)) this.#current ??= chain;
       else this.#next ??= chain;
       return;

@@ -5,7 +5,17 @@ import { describe, expect, it } from "vitest";
 import { gstOf } from "../../src/inav/gst.js";
 import { Pipeline, type PipelineRecord } from "../../src/pipeline/pipeline.js";
 import { captureNames, type CaptureHeader } from "../../src/simulate/captures.js";
-import { keyOfFile, rootKeyOfFile, rootOfTree } from "../support/osnma.js";
+import { alertPhase, parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
+import { TestAuthority } from "../../src/simulate/test-authority.js";
+import {
+  keyOfFile,
+  namesOf,
+  rootKeyOfFile,
+  rootOfTree,
+  runEngine,
+  timedPages,
+  trustOf,
+} from "../support/osnma.js";
 
 const file = (path: string): string => fileURLToPath(new URL(`../../captures/${path}`, import.meta.url));
 const NMAS = [null, "test", "operational", "dont-use"];
@@ -133,11 +143,33 @@ describe("what each capture is about", () => {
     expect(status.publicKeys.find(({ pkid }) => pkid === 8)?.status).toBe("superseded");
   });
 
-  it("forged-alert: no alert, and the forged key material is reported", () => {
+  it("forged-alert: no alert, and authentication goes on", () => {
     const { events, summary } = run("forged-alert");
     expect(summary.alertVerified).toBe(false);
-    expect(events.map((event) => event.name)).toContain("public-key-rejected");
+    expect(events.map((event) => event.name)).not.toContain("alert");
     expect(summary.state).toBe("authenticating");
+  });
+
+  it("a whole forged alert message of another tree does not prove itself", () => {
+    const scenario = parametrisedScenario({
+      seed: "forged alert",
+      subframes: 3,
+      satellites: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+    });
+    const attacker = { authority: new TestAuthority("the attacker's tree"), pkid: 1 };
+    for (const [signer, latches] of [
+      [attacker, false],
+      [{ authority: scenario.authority, pkid: 1 }, true],
+    ] as const) {
+      const hour = Math.floor(scenario.options.startGst / 3600) * 3600;
+      const simulation = new Simulation({
+        ...scenario.options,
+        phases: [alertPhase(hour, scenario.chain, signer)],
+      });
+      const { engine, events } = runEngine(timedPages(simulation), trustOf(scenario.authority, [1]));
+      expect(engine.alertVerified).toBe(latches);
+      expect(namesOf(events)).toContain(latches ? "alert" : "public-key-rejected");
+    }
   });
 
   it("alert: nothing after it", () => {
