@@ -388,16 +388,45 @@ describe("the receiver's own OSNMA verdict", () => {
   });
 });
 
+describe("hysteresis", () => {
+  it("a value that wavers about its threshold is one sign, not many", () => {
+    const { events } = run(300, (epoch, t) => {
+      // Apart by 20 m, then by 12 m, in turns of fifteen seconds: the threshold is 15 m.
+      if (t >= 50 && t < 200) epoch.receiverEast = epoch.ownEast! + (Math.floor(t / 15) % 2 === 0 ? 20 : 12);
+    });
+    const phases = events.filter(({ sign }) => sign.name === "own-and-receiver-disagree").map((e) => e.phase);
+    expect(phases).toEqual(["begin", "end"]);
+  });
+
+  it("a front end that settles after power-up is no step", () => {
+    expect(
+      run(60, (epoch, t) => {
+        epoch.agc = t < 4 ? 6200 : 4212;
+      }).begun,
+    ).toEqual([]);
+  });
+
+  it("NAV-CLOCK without a solution is not taken for a clock: the jump over the gap is seen against the last", () => {
+    const { events } = run(150, (epoch, t) => {
+      epoch.ownEast = null;
+      epoch.receiverClockKnown = t < 100 || t >= 120;
+      if (t >= 120) epoch.receiverClock += 9e-6;
+    });
+    expect(beganAt(events, "receiver-clock-jump")).toBe(120);
+    expect(events[0].sign.evidence).toMatchObject({ source: "NAV-CLOCK", seconds: 21 });
+  });
+});
+
 describe("the joint uncertainty", () => {
   it("stretches the threshold along the uncertain axis only", () => {
-    const at = (east: number, north: number) =>
+    const at = (east: number, north: number, en = 0) =>
       new ConsistencyWatch()
         .epoch({
           gst: START,
           own: {
             gst: START,
             position: place(),
-            covariance: { ee: 400, nn: 1, uu: 25, en: 0, eu: 0, nu: 0 },
+            covariance: { ee: 400, nn: en === 0 ? 1 : 400, uu: 25, en, eu: 0, nu: 0 },
             clockBiasSeconds: 0,
             clockBiasSigmaSeconds: 1e-8,
             clockDrift: null,
@@ -419,6 +448,9 @@ describe("the joint uncertainty", () => {
     expect(at(120, 0)).toEqual(["own-and-receiver-disagree"]);
     expect(at(0, 14)).toEqual([]);
     expect(at(0, 17)).toEqual(["own-and-receiver-disagree"]);
+    // Errors that go together: far along the diagonal is likely, as far across it is not.
+    expect(at(60, 60, 395)).toEqual([]);
+    expect(at(60, -60, 395)).toEqual(["own-and-receiver-disagree"]);
   });
 
   it("compares at one instant: a second of travel between the two is no disagreement", () => {
