@@ -13,7 +13,7 @@ export interface WatchThresholds {
   readonly disagreeHorizontalFloorMeters: number;
   /** The same upwards: the vertical is two to three times worse, and troposphere models differ. */
   readonly disagreeVerticalFloorMeters: number;
-  /** The same for the clock, seconds: delays between systems and bands, GST-GPS offset, ionosphere: 60 m. */
+  /** The same for the clock, seconds, 60 m: delays between systems, bands and antenna; 68 ns constant at Besançon. */
   readonly disagreeClockFloorSeconds: number;
   /** Two solutions further apart in time are not compared, seconds. One epoch at 1 Hz, and half. */
   readonly comparedWithinSeconds: number;
