@@ -60,7 +60,9 @@ describe("the key ring", () => {
 
   it("a point on no curve is no key", () => {
     const keys = ring();
-    expect(keys.addProven(rootA, 5, "P-256", new Uint8Array(33), 4)).toBeNull();
+    expect(
+      keys.addProven(rootA, 5, "P-256", new Uint8Array(33), { leafIndex: 4, siblings: a.proof(4) }),
+    ).toBeNull();
     expect(keys.find({ root: rootA, pkid: 5 })).toBeNull();
   });
 
