@@ -84,10 +84,16 @@ export class ReplayText {
         `${dim(`${tag.wn} ${tag.tow}`)}  tag ${record.outcome}  E${two(tag.prnA)} slot ${tag.ctr} ADKD ${tag.adkd} over E${two(record.prnD)}`,
       );
     } else if (record.type === "fix") {
-      const { receiver, reasons } = record;
-      const place = `${(receiver.latitudeE7 / 1e7).toFixed(7)} ${(receiver.longitudeE7 / 1e7).toFixed(7)} ${(receiver.heightMm / 1000).toFixed(1)} m`;
+      const { own, receiver, reasons } = record;
+      // The position that the grade speaks of; with none graded, ours first.
+      const shown = own !== null && (own.assurance !== "unverified" || receiver === null) ? own : receiver;
+      const place =
+        shown === null
+          ? "no position"
+          : `${(shown.latitudeE7 / 1e7).toFixed(7)} ${(shown.longitudeE7 / 1e7).toFixed(7)} ${(shown.heightMm / 1000).toFixed(1)} m`;
+      const used = own === null ? "" : `, ${own.satellites.length} satellites, RAIM ${own.raim}`;
       this.#line(
-        `${dim(record.utc)}  fix ${record.assurance}  ${place}${reasons.length > 0 ? `  (${reasons.join(", ")})` : ""}`,
+        `${dim(record.utc)}  fix ${record.assurance}  ${place}${used}${reasons.length > 0 ? `  (${reasons.join(", ")})` : ""}`,
       );
     }
   }

@@ -99,6 +99,7 @@ export function givenOf(material: TrustMaterial): Omit<StartMaterial, "snapshot"
         pkid: key.pkid,
         type: key.type,
         point: key.point,
+        proof: key.proof,
         validFrom: applies.begin,
         validUntil: applies.end,
       };

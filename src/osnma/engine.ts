@@ -20,7 +20,7 @@ import type {
   TimeAssurance,
 } from "../pipeline/records.js";
 import { authenticate, type Authenticated } from "./authenticated.js";
-import { bitsEqual, copyBits } from "./bits.js";
+import { bitsEqual, copyBits, readBits } from "./bits.js";
 import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
 import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
 import { parseDsmPkr, verifyDsmPkr } from "./dsm-pkr.js";
@@ -199,6 +199,8 @@ interface Accumulation {
 }
 
 interface InForce {
+  /** Made once for each set of tags: asked for at every epoch. */
+  made: { readonly tags: number; readonly ced: Authenticated<CedData>; proof: CedProof | null } | null;
   readonly set: CedSet;
   readonly accumulation: Accumulation;
   readonly health: Health;
@@ -1383,7 +1385,7 @@ export class OsnmaEngine {
     if (set.kind === "ced") {
       const known = this.#ced[set.svid];
       if (known?.set !== set && (known === undefined || isNewer(set, known.set))) {
-        this.#ced[set.svid] = { set, accumulation, health: healthOf(set) };
+        this.#ced[set.svid] = { made: null, set, accumulation, health: healthOf(set) };
       }
     } else {
       const known = this.#timing[set.svid];
@@ -1482,15 +1484,49 @@ export class OsnmaEngine {
   ced(svid: number): Authenticated<CedData> | null {
     const entry = this.#ced[svid];
     if (entry === undefined || this.#alert || !this.#isInForce(entry)) return null;
-    const { set, accumulation } = entry;
+    return this.#made(entry).ced;
+  }
+
+  #made(entry: InForce): NonNullable<InForce["made"]> {
+    const { set, accumulation, made } = entry;
+    if (made?.tags === accumulation.tags.length) return made;
     const words = set.words.map((word) => word.slice());
-    return authenticate({ svid: set.svid, iodNav: set.iodNav, words }, this.#evidenceOf(accumulation));
+    const data = { svid: set.svid, iodNav: set.iodNav, words };
+    entry.made = {
+      tags: accumulation.tags.length,
+      ced: authenticate(data, this.#evidenceOf(accumulation)),
+      proof: null,
+    };
+    return entry.made;
+  }
+
+  /** The same, of healthy satellites only. */
+  healthyCed(svid: number): Authenticated<CedData> | null {
+    return this.#healthyInForce(svid) ? this.ced(svid) : null;
+  }
+
+  /** GST minus UTC by an authenticated word 6, whole seconds, while no change of it is due; else null. */
+  get leapSeconds(): number | null {
+    if (this.#alert) return null;
+    for (const entry of this.#timing) {
+      if (entry === undefined || this.#now - entry.set.word6.lastSeen > DATA_VALIDITY_SECONDS) continue;
+      const { word } = entry.set.word6;
+      const leap = readBits(word, 62, 8);
+      if (leap === readBits(word, 97, 8)) return (leap << 24) >> 24;
+    }
+    return null;
   }
 
   /** Evidence for `ced(svid)`, to be judged again from the Merkle root alone; null where there is no such data. */
   cedProof(svid: number): CedProof | null {
     const entry = this.#ced[svid];
     if (entry === undefined || this.#alert || !this.#isInForce(entry)) return null;
+    const made = this.#made(entry);
+    made.proof ??= this.#buildProof(entry);
+    return made.proof;
+  }
+
+  #buildProof(entry: InForce): CedProof {
     const { set, accumulation } = entry;
     const chains: Chain[] = [];
     const tags: TagProof[] = [];
@@ -1499,7 +1535,7 @@ export class OsnmaEngine {
       tags.push({ ...kept, chain: chains.indexOf(chain) });
     }
     return {
-      svid,
+      svid: set.svid,
       iodNav: set.iodNav,
       words: set.words.map(hex),
       tags,
@@ -1570,6 +1606,17 @@ export class OsnmaEngine {
     if (this.#ced.some((entry) => entry !== undefined && this.#isInForce(entry))) return "authenticating";
     if (this.#current !== null) return "hot";
     return this.#ring.hasUsableKey ? "warm" : "cold";
+  }
+
+  /** Whether the chain in force was verified by a DSM-KROOT within the time that is good for. */
+  get chainVerified(): boolean {
+    const since = this.#krootVerifiedAt ?? this.#startGst;
+    return this.#current !== null && since !== null && this.#now - since <= KROOT_VALIDITY_SECONDS;
+  }
+
+  /** What the time condition said of the newest page: null when every tag is allowed. */
+  get timeGateReason(): TimeGateReason | null {
+    return this.#gateReason;
   }
 
   get alertVerified(): boolean {

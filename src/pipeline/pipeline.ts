@@ -7,7 +7,7 @@ import type { InavPage, PageDefect } from "../inav/page.js";
 import { ReceiverStream } from "../inav/receiver-stream.js";
 import { OsnmaEngine, type OsnmaOptions, type TagRecord } from "../osnma/engine.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
-import { ReceiverFixStage } from "../fix/receiver-fix.js";
+import { FixStage, type FixStageOptions } from "../fix/fix-stage.js";
 import type { Mode, OutputRecord, SatelliteRecord, SummaryRecord } from "./records.js";
 
 /** Clock bound that the capture's own timeline stands in with (docs/ttfaf.md: B = 1 s). */
@@ -22,6 +22,8 @@ export interface PipelineOptions extends Omit<OsnmaOptions, "timeAssurance" | "o
   readonly fixes?: boolean;
   /** Write a record for every decided tag. */
   readonly tags?: boolean;
+  /** What our own solution, the watch and the grading are told; and where evidence goes. */
+  readonly fix?: Omit<FixStageOptions, "mode" | "softwareVersion">;
   readonly softwareVersion: string;
 }
 
@@ -32,7 +34,7 @@ export class Pipeline {
   readonly framer = new Framer();
   readonly #stream: ReceiverStream<TrustedTime | null>;
   readonly #frames: FrameSink;
-  readonly #fix: ReceiverFixStage | null;
+  readonly #fix: FixStage | null;
   readonly #mode: Mode;
   readonly #options: PipelineOptions;
   #trusted: TrustedTime | null = null;
@@ -63,7 +65,11 @@ export class Pipeline {
     });
     this.#fix =
       options.fixes === true
-        ? new ReceiverFixStage(this.engine, options.mode, options.softwareVersion, emit)
+        ? new FixStage(
+            this.engine,
+            { ...options.fix, mode: options.mode, softwareVersion: options.softwareVersion },
+            emit,
+          )
         : null;
     this.#frames = {
       ubx: (messageClass, messageId, payload) => {

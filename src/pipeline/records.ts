@@ -75,37 +75,116 @@ export interface EventRecord {
   readonly [detail: string]: unknown;
 }
 
-/** One epoch's fix. In this version the receiver's own solution only, `corroborated` at most. */
+/** What a position was graded, and everything that lowered it; `notes` are said without lowering. */
+export interface GradeRecord {
+  readonly assurance: Assurance;
+  readonly reasons: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** WGS 84: 1e-7 degree and millimetres above the ellipsoid, integers. */
+export interface PlaceRecord {
+  readonly latitudeE7: number;
+  readonly longitudeE7: number;
+  readonly heightMm: number;
+}
+
+/** Upper triangle in east, north, up; integers, mm^2 (position) or mm^2/s^2 (velocity). */
+export interface CovarianceRecord {
+  readonly ee: number;
+  readonly en: number;
+  readonly eu: number;
+  readonly nn: number;
+  readonly nu: number;
+  readonly uu: number;
+}
+
+export interface VelocityRecord {
+  readonly northMmS: number;
+  readonly eastMmS: number;
+  readonly downMmS: number;
+}
+
+/** A satellite of our own solution, and why its data may be believed. */
+export interface UsedSatelliteRecord {
+  readonly svid: number;
+  readonly iodNav: number;
+  /** 0.01 degree. */
+  readonly azimuthCdeg: number;
+  readonly elevationCdeg: number;
+  readonly residualMm: number;
+  /** A-priori standard deviation the range was weighed with. */
+  readonly sigmaMm: number;
+  readonly cnoDbHz: number;
+  /** Newest of the tags that authenticated the data, and what they hang from. */
+  readonly authenticatedBy: EvidenceRecord;
+}
+
+export interface OwnPosition extends GradeRecord, PlaceRecord {
+  readonly covarianceMm2: CovarianceRecord;
+  readonly velocity: (VelocityRecord & { readonly covarianceMm2S2: CovarianceRecord }) | null;
+  /** Receiver clock label minus GST, nanoseconds; its rate in 1e-12 s/s, null without Doppler. */
+  readonly clockBiasNs: number;
+  readonly clockDriftPpt: number | null;
+  /** Hundredths. */
+  readonly dopCenti: {
+    readonly gdop: number;
+    readonly pdop: number;
+    readonly hdop: number;
+    readonly vdop: number;
+    readonly tdop: number;
+  };
+  readonly raim: "passed" | "detected" | "unavailable";
+  /** Thousandths; null where RAIM is unavailable. */
+  readonly raimStatisticMilli: number | null;
+  readonly raimThresholdMilli: number | null;
+  /** Horizontal and vertical protection level (docs/position.md names the assumptions); null unless RAIM passed. */
+  readonly protectionLevelMm: { readonly horizontal: number; readonly vertical: number } | null;
+  readonly signals: "E1" | "E1+E5b";
+  readonly ionosphereFrom: number | null;
+  readonly satellites: readonly UsedSatelliteRecord[];
+  readonly excluded: readonly { readonly svid: number; readonly reason: string }[];
+}
+
+/** The receiver's solution (NAV-PVT): 1e-7 degree, mm, mm/s. */
+export interface ReceiverPosition extends GradeRecord, PlaceRecord {
+  readonly horizontalAccuracyMm: number;
+  readonly verticalAccuracyMm: number;
+  readonly velocityNorthMmS: number;
+  readonly velocityEastMmS: number;
+  readonly velocityDownMmS: number;
+  readonly fixType: number;
+  readonly satellitesUsed: number;
+}
+
+/** One epoch's fix: our own position and the receiver's, each with its own grade. */
 export interface FixRecord {
   readonly type: "fix";
   readonly wn: number;
+  /** Whole seconds of week; `gst` has the milliseconds. */
   readonly tow: number;
-  /** Linear GST seconds of the epoch. */
+  /** Linear GST seconds of the epoch, to the millisecond. */
   readonly gst: number;
   /** RFC 3339 in UTC, milliseconds. */
   readonly utc: string;
+  /** The better of the two grades. */
   readonly assurance: Assurance;
-  /** Every reason that lowered the grade below what the receiver's solution could have. */
+  /** Empty where a position is graded; else every reason that kept both from it. */
   readonly reasons: readonly string[];
   readonly mode: Mode;
   readonly timeAssurance: TimeAssurance;
-  /** The receiver's solution (NAV-PVT): 1e-7 degree, mm, mm/s. */
-  readonly receiver: {
-    readonly latitudeE7: number;
-    readonly longitudeE7: number;
-    readonly heightMm: number;
-    readonly horizontalAccuracyMm: number;
-    readonly verticalAccuracyMm: number;
-    readonly velocityNorthMmS: number;
-    readonly velocityEastMmS: number;
-    readonly velocityDownMmS: number;
-    readonly fixType: number;
-    readonly satellitesUsed: number;
-  };
+  /** Our own solution from authenticated data; null where there is none (`ownFailure` says why). */
+  readonly own: OwnPosition | null;
+  readonly ownFailure: string | null;
+  readonly receiver: ReceiverPosition | null;
   /** Satellites with healthy authenticated data in force at this epoch. */
   readonly authenticatedSatellites: readonly number[];
   /** Those of them that the receiver used and whose direction agrees with the authenticated ephemeris. */
   readonly agreeingSatellites: readonly number[];
+  /** Signs of an attack that stood at this epoch (docs/consistency-watch.md). */
+  readonly signs: readonly string[];
+  /** Id of the root object of the evidence, hexadecimal SHA-256; null where there is none. */
+  readonly evidence: string | null;
   readonly softwareVersion: string;
 }
 

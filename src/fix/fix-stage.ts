@@ -1,0 +1,343 @@
+/**
+ * The last stage: one fix record an epoch, from the receiver's messages and what the engine has authenticated.
+ * It pairs our own solution (RXM-RAWX) with the receiver's (NAV-PVT), lets the consistency watch look at both,
+ * and grades each by policy (docs/threat-model.md). Pure and synchronous.
+ */
+import { decodeMessage, type MessageOf } from "gnss-ubx";
+import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
+import { towOf, wnOf } from "../inav/gst.js";
+import type { OsnmaEngine } from "../osnma/engine.js";
+import type {
+  Assurance,
+  EventRecord,
+  FixRecord,
+  GradeRecord,
+  Mode,
+  OwnPosition,
+  ReceiverPosition,
+  TimeAssurance,
+} from "../pipeline/records.js";
+import type { SolverOptions } from "../position/solver.js";
+import { gradeOwn, gradeReceiver, type Policy } from "../watch/policy.js";
+import type { SignEvent } from "../watch/signs.js";
+import { gstNear, receiverSolutionOf, type OwnSolution } from "../watch/solutions.js";
+import type { WatchThresholds } from "../watch/thresholds.js";
+import { ConsistencyWatch } from "../watch/watch.js";
+import { corroborate, type HealthySatellite } from "./corroboration.js";
+import { ownPosition } from "./own-position.js";
+import { OwnSolutions, type EpochOutcome, type SolvedEpoch } from "./own-solution.js";
+import { utcOfGst } from "./utc.js";
+
+const NAV = 0x01;
+const RXM = 0x02;
+const MON = 0x0a;
+const SEC = 0x27;
+/** Messages that fix and watch read, as class << 8 | id; everything else is not even decoded. */
+const RXM_RAWX = (RXM << 8) | 0x15;
+const NAV_PVT = (NAV << 8) | 0x07;
+const NAV_SAT = (NAV << 8) | 0x35;
+const NAV_EOE = (NAV << 8) | 0x61;
+const WATCHED = new Set([
+  (NAV << 8) | 0x03, // NAV-STATUS
+  (NAV << 8) | 0x22, // NAV-CLOCK
+  (NAV << 8) | 0x43, // NAV-SIG
+  (MON << 8) | 0x38, // MON-RF
+  (SEC << 8) | 0x09, // SEC-SIG
+  (SEC << 8) | 0x10, // SEC-SIGLOG
+  (SEC << 8) | 0x0a, // SEC-OSNMA
+]);
+const MAX_SVID = 36;
+/** RXM-RAWX labels an epoch by the receiver's clock, NAV-PVT by its solution: the same one within this. */
+const SAME_EPOCH_SECONDS = 0.06;
+/** Receiver epoch and newest authenticated page may be this far apart. */
+const TIME_TOLERANCE_SECONDS = 5;
+/** GST minus UTC since 2017, where neither the receiver nor an authenticated word 6 says. */
+const DEFAULT_LEAP_SECONDS = 18;
+
+/** What evidence is made of, for a fix that has our own position. */
+export interface FixInputs {
+  readonly rawx: Uint8Array;
+  readonly solved: SolvedEpoch;
+}
+
+export interface FixStageOptions {
+  readonly mode: Mode;
+  readonly softwareVersion: string;
+  readonly policy?: Policy;
+  readonly thresholds?: Partial<WatchThresholds>;
+  readonly solver?: SolverOptions;
+  /** Makes the evidence of a fix and returns the id of its root object. */
+  readonly evidence?: ((fix: FixRecord, inputs: FixInputs) => string | null) | null;
+}
+
+export class FixStage {
+  readonly #engine: OsnmaEngine;
+  readonly #options: FixStageOptions;
+  readonly #emit: (record: FixRecord | EventRecord) => void;
+  readonly #own: OwnSolutions;
+  readonly #watch: ConsistencyWatch;
+  readonly #policy: Policy;
+  readonly #timeAssurance: TimeAssurance;
+  readonly #ephemerides: (
+    { readonly words: readonly Uint8Array[]; readonly ephemeris: Ephemeris | null } | undefined
+  )[] = [];
+  #pvt: MessageOf<"NAV-PVT"> | null = null;
+  #sat: MessageOf<"NAV-SAT"> | null = null;
+  #rawx: { readonly payload: Uint8Array; readonly outcome: EpochOutcome } | null = null;
+  /** GST of the newest fix: an epoch is given out once. */
+  #last = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    engine: OsnmaEngine,
+    options: FixStageOptions,
+    emit: (record: FixRecord | EventRecord) => void,
+  ) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#emit = emit;
+    this.#own = new OwnSolutions(engine, options.solver);
+    this.#watch = new ConsistencyWatch(options.thresholds);
+    this.#policy = options.policy ?? "default";
+    this.#timeAssurance = options.mode === "live" ? "independent" : "capture";
+  }
+
+  /** Takes in one UBX message of the receiver. */
+  message(messageClass: number, messageId: number, payload: Uint8Array): void {
+    const kind = (messageClass << 8) | messageId;
+    if (kind === RXM_RAWX) {
+      const rawx = decodeMessage(messageClass, messageId, payload);
+      if (rawx.name !== "RXM-RAWX") return;
+      if (this.#rawx !== null || !this.#pairs(rawx)) this.#flush();
+      this.#watch.receiver(rawx);
+      this.#rawx = { payload: payload.slice(), outcome: this.#own.solve(rawx) };
+    } else if (kind === NAV_PVT) {
+      const pvt = decodeMessage(messageClass, messageId, payload);
+      if (this.#pvt !== null) this.#flush();
+      this.#pvt = pvt.name === "NAV-PVT" ? pvt : null;
+    } else if (kind === NAV_SAT) {
+      const sat = decodeMessage(messageClass, messageId, payload);
+      if (sat.name !== "NAV-SAT") return;
+      this.#sat = sat;
+      this.#watch.receiver(sat);
+    } else if (kind === NAV_EOE) {
+      this.#flush();
+    } else if (WATCHED.has(kind)) {
+      this.#watch.receiver(decodeMessage(messageClass, messageId, payload));
+    }
+  }
+
+  end(): void {
+    this.#flush();
+  }
+
+  /** Whether a NAV-PVT that waits belongs to the epoch of `rawx` (some receivers send it first). */
+  #pairs(rawx: MessageOf<"RXM-RAWX">): boolean {
+    const pvt = this.#pvt;
+    return pvt === null || Math.abs(rawx.rcvTow - pvt.iTOW / 1000) < SAME_EPOCH_SECONDS;
+  }
+
+  #flush(): void {
+    const rawx = this.#rawx;
+    let pvt = this.#pvt;
+    this.#rawx = null;
+    this.#pvt = null;
+    const { now } = this.#engine;
+    // Before the first timed page there is no Galileo week: a fix without a time is none.
+    if (!Number.isFinite(now) || (rawx === null && pvt === null)) return;
+    let gst = rawx?.outcome.gst ?? null;
+    if (pvt !== null) {
+      const byPvt = gstNear(pvt.iTOW / 1000, now);
+      if (gst !== null && Math.abs(byPvt - gst) > SAME_EPOCH_SECONDS) {
+        // Two epochs met; the measurements are the newer, and the receiver's word for the other one goes alone.
+        if (byPvt < gst) {
+          this.#fix(byPvt, pvt, null);
+          pvt = null;
+        } else {
+          this.#fix(gst, null, rawx);
+          this.#fix(byPvt, pvt, null);
+          return;
+        }
+      } else {
+        gst = byPvt;
+      }
+    }
+    if (gst !== null) this.#fix(gst, pvt, rawx);
+  }
+
+  #fix(
+    gst: number,
+    pvt: MessageOf<"NAV-PVT"> | null,
+    rawx: { readonly payload: Uint8Array; readonly outcome: EpochOutcome } | null,
+  ): void {
+    if (!Number.isFinite(gst) || gst <= this.#last) return;
+    this.#last = gst;
+    const engine = this.#engine;
+    const satellites = this.#healthySatellites();
+    const solved = rawx?.outcome.solved ?? null;
+    const own = solved === null ? null : watchedSolution(solved);
+    const receiver = pvt === null ? null : receiverSolutionOf(pvt, gst);
+    const { nmaStatus, state } = engine;
+    const signs = this.#watch.epoch({
+      gst,
+      own,
+      receiver,
+      authenticatedSatellites: satellites.map(({ svid }) => svid),
+      osnma: { nmaStatus, chainId: engine.chainId, alert: engine.alertVerified },
+    });
+    for (const event of signs.events) this.#emit(signEvent(event));
+
+    const gateReason = engine.timeGateReason;
+    const circumstances = {
+      policy: this.#policy,
+      mode: this.#options.mode,
+      state,
+      nmaStatus,
+      chainVerified: engine.chainVerified,
+      timeAssurance: this.#timeAssurance,
+      timeGateReason: gateReason,
+      slowMacOnly: false,
+      slowMacAllowed: false,
+      authenticatedSatellites: satellites.length,
+      signs: signs.active,
+    };
+    const sat = this.#sat !== null && pvt !== null && this.#sat.iTOW === pvt.iTOW ? this.#sat : null;
+    const corroboration =
+      receiver === null
+        ? { agreeing: [], disagreements: [] }
+        : corroborate(receiver.position, gst, satellites, sat);
+    const disagreements = [...corroboration.disagreements];
+    if (pvt !== null && (!pvt.valid.validDate || !pvt.valid.validTime))
+      disagreements.push("receiver-time-invalid");
+    if (Math.abs(gst - engine.now) > TIME_TOLERANCE_SECONDS) disagreements.push("receiver-time-disagrees");
+
+    let ownRecord: OwnPosition | null = null;
+    if (solved !== null) {
+      const used = solved.solution.used.length;
+      const grade = gradeOwn({
+        ...circumstances,
+        own: { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
+      });
+      ownRecord = ownPosition(solved.solution, solved.satellites, grade);
+    }
+    const receiverGrade = gradeReceiver({ ...circumstances, solution: receiver !== null, disagreements });
+    const receiverRecord = pvt === null ? null : receiverPosition(pvt, receiverGrade);
+    const assurance = better(ownRecord, receiverRecord);
+    const lowered = [...(ownRecord?.reasons ?? []), ...(receiverRecord?.reasons ?? [])];
+    const ownFailure = solved !== null ? null : (rawx?.outcome.failure ?? "no-measurements");
+    const leapSeconds = this.#leapSeconds(rawx?.outcome.leapSeconds ?? null);
+    const rounded = Math.round(gst * 1000) / 1000;
+    const fix: FixRecord = {
+      type: "fix",
+      wn: wnOf(rounded),
+      tow: Math.floor(towOf(rounded)),
+      gst: rounded,
+      utc: utcOfGst(rounded, leapSeconds),
+      assurance,
+      reasons: assurance === "unverified" ? [...new Set(lowered)] : [],
+      mode: this.#options.mode,
+      timeAssurance: this.#timeAssurance,
+      own: ownRecord,
+      ownFailure,
+      receiver: receiverRecord,
+      authenticatedSatellites: satellites.map(({ svid }) => svid),
+      agreeingSatellites: corroboration.agreeing,
+      signs: signs.active.map(({ name }) => name),
+      evidence: null,
+      softwareVersion: this.#options.softwareVersion,
+    };
+    const evidence =
+      ownRecord?.assurance === "nav-authenticated" && rawx !== null && solved !== null
+        ? (this.#options.evidence?.(fix, { rawx: rawx.payload, solved }) ?? null)
+        : null;
+    this.#emit(evidence === null ? fix : { ...fix, evidence });
+  }
+
+  /** Satellites with healthy authenticated data in force, decoded once for each set of words. */
+  #healthySatellites(): HealthySatellite[] {
+    const found: HealthySatellite[] = [];
+    for (let svid = 1; svid <= MAX_SVID; svid++) {
+      const ced = this.#engine.healthyCed(svid);
+      if (ced === null) continue;
+      const { words } = ced.value;
+      let known = this.#ephemerides[svid];
+      if (known?.words !== words) {
+        const [w1, w2, w3, w4, w5] = words;
+        known = { words, ephemeris: decodeEphemeris([w1, w2, w3, w4, w5], svid) };
+        this.#ephemerides[svid] = known;
+      }
+      if (known.ephemeris !== null) found.push({ svid, ephemeris: known.ephemeris });
+    }
+    return found;
+  }
+
+  #leapSeconds(byReceiver: number | null): number {
+    return this.#engine.leapSeconds ?? byReceiver ?? DEFAULT_LEAP_SECONDS;
+  }
+}
+
+function watchedSolution({ solution }: SolvedEpoch): OwnSolution {
+  const { velocity } = solution;
+  return {
+    gst: solution.wn * 604_800 + solution.towSeconds,
+    position: solution.ecef,
+    covariance: solution.covariance,
+    clockBiasSeconds: solution.clockBiasSeconds,
+    clockBiasSigmaSeconds: solution.clockBiasSigmaSeconds,
+    clockDrift: solution.clockDrift,
+    clockDriftSigma: velocity === null ? null : Math.sqrt(velocity.covariance.uu) / 299_792_458,
+    velocity:
+      velocity === null
+        ? null
+        : {
+            east: velocity.east,
+            north: velocity.north,
+            up: velocity.up,
+            sigma: Math.sqrt(
+              Math.max(velocity.covariance.ee, velocity.covariance.nn, velocity.covariance.uu),
+            ),
+          },
+    raim: solution.raim.status,
+  };
+}
+
+function receiverPosition(pvt: MessageOf<"NAV-PVT">, grade: GradeRecord): ReceiverPosition {
+  return {
+    ...grade,
+    latitudeE7: pvt.lat,
+    longitudeE7: pvt.lon,
+    heightMm: pvt.height,
+    horizontalAccuracyMm: pvt.hAcc,
+    verticalAccuracyMm: pvt.vAcc,
+    velocityNorthMmS: pvt.velN,
+    velocityEastMmS: pvt.velE,
+    velocityDownMmS: pvt.velD,
+    fixType: pvt.fixType,
+    satellitesUsed: pvt.numSV,
+  };
+}
+
+function better(own: OwnPosition | null, receiver: ReceiverPosition | null): Assurance {
+  if (own?.assurance === "nav-authenticated") return "nav-authenticated";
+  return receiver?.assurance === "corroborated" ? "corroborated" : "unverified";
+}
+
+function signEvent({ phase, at, sign, reason }: SignEvent): EventRecord {
+  return {
+    type: "event",
+    name: sign.name,
+    wn: wnOf(at),
+    tow: Math.floor(towOf(at)),
+    at,
+    severity: phase === "begin" ? "warning" : "info",
+    message:
+      phase === "begin"
+        ? `A sign of interference: ${sign.quantity} ${sign.value.toPrecision(4)} above ${sign.threshold.toPrecision(4)}.`
+        : `The sign has ended (${reason ?? "cleared"}).`,
+    phase,
+    subject: sign.subject,
+    quantity: sign.quantity,
+    value: sign.value,
+    threshold: sign.threshold,
+    evidence: sign.evidence,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * Our own solution, epoch by epoch: measurements of RXM-RAWX against the satellites that are authenticated now,
+ * and nothing else. Keeps what carries over epochs: the decoded ephemerides and the error model learnt from
+ * residuals. Everything that a solution depends on is handed out with it, so that it can be computed again.
+ */
+import type { OsnmaEngine } from "../osnma/engine.js";
+import { ErrorModelCalibrator } from "../position/error-model.js";
+import { measurementEpoch, type MeasurementEpoch, type RawxMessage } from "../position/measurements.js";
+import { AuthenticatedSatellites, type AuthenticatedSatellite } from "../position/satellite.js";
+import { solvePosition, type AuthenticatedSolution, type SolverOptions } from "../position/solver.js";
+import { gstOf } from "../inav/gst.js";
+
+export type { AuthenticatedSatellite, AuthenticatedSolution };
+
+/** A solution with all that went into it. */
+export interface SolvedEpoch {
+  readonly solution: AuthenticatedSolution;
+  readonly satellites: readonly AuthenticatedSatellite[];
+  readonly options: SolverOptions;
+  readonly epoch: MeasurementEpoch;
+}
+
+export interface EpochOutcome {
+  /** Linear GST of the receiver's label; null where it has none yet. */
+  readonly gst: number | null;
+  readonly leapSeconds: number | null;
+  readonly solved: SolvedEpoch | null;
+  /** Why there is no solution; null where there is one. */
+  readonly failure: string | null;
+}
+
+export class OwnSolutions {
+  readonly #satellites: AuthenticatedSatellites;
+  readonly #calibrator = new ErrorModelCalibrator();
+  readonly #options: SolverOptions;
+
+  constructor(engine: OsnmaEngine, options: SolverOptions = {}) {
+    this.#satellites = new AuthenticatedSatellites(engine);
+    this.#options = options;
+  }
+
+  solve(message: RawxMessage): EpochOutcome {
+    const epoch = measurementEpoch(message);
+    if ("refused" in epoch) {
+      return { gst: null, leapSeconds: null, solved: null, failure: `epoch-refused-${epoch.refused}` };
+    }
+    const gst = gstOf(epoch.wn, epoch.towSeconds);
+    const { leapSeconds } = epoch;
+    const satellites = this.#satellites.of(epoch.satellites.map(({ svid }) => svid));
+    const options: SolverOptions = {
+      ...this.#options,
+      ...(leapSeconds === null ? {} : { leapSeconds }),
+      errorModel: this.#calibrator.model,
+      raim:
+        this.#options.raim === "off"
+          ? "off"
+          : { ...this.#options.raim, varianceInflation: this.#calibrator.varianceInflation },
+    };
+    const result = solvePosition({ epoch, satellites, options });
+    if ("failed" in result) return { gst, leapSeconds, solved: null, failure: result.failed };
+    this.#calibrator.update(result);
+    return { gst, leapSeconds, solved: { solution: result, satellites, options, epoch }, failure: null };
+  }
+}
