@@ -18,13 +18,15 @@ import { GST_TO_UNIX } from "../inav/gst.js";
 import { DSM_BLOCK_BYTES, numberOfKrootBlocks, parseDsmKroot, verifyDsmKroot } from "../osnma/dsm-kroot.js";
 import { importPublicKey } from "../osnma/ecdsa.js";
 import type { KeyType } from "../osnma/ecdsa.js";
+import type { MerkleProof } from "../osnma/key-ring.js";
+import { MERKLE_DEPTH } from "../osnma/merkle-tree.js";
 import { ROOT_FACTS, rootFact, standingOf } from "./facts.js";
 import type { Applicability, RootStanding } from "./facts.js";
 import { MAX_XML_BYTES, nodesOf, parseGscXml, sameKey } from "./gsc-xml.js";
 import type { GscFile, GscMerkleTree, GscPublicKey } from "./gsc-xml.js";
 import { bytesOfHex, hexOf, sameBytes } from "./hex.js";
 import { defaultStateDir, readUpTo, reasonOf } from "./state-store.js";
-import { provesKey } from "./tree-proof.js";
+import { leafNode, provenNodes, provesKey } from "./tree-proof.js";
 import type { TreeKey, TreeNode } from "./tree-proof.js";
 import { loadTrustStore } from "./trust-store.js";
 import type { TrustStore } from "./trust-store.js";
@@ -55,6 +57,8 @@ export interface TrustedKey {
   readonly type: KeyType;
   /** Compressed SEC1 point, on its curve. */
   readonly point: Uint8Array;
+  /** Its siblings in that tree, for evidence; null where the nodes known do not prove it. */
+  readonly proof: MerkleProof | null;
   readonly origin: string;
   /** Its root is an operational one. */
   readonly operational: boolean;
@@ -144,6 +148,18 @@ export function applicabilityGst(applicability: Applicability): { begin: number 
   return { begin: gst(applicability.begin), end: gst(applicability.end) };
 }
 
+/** The Merkle proof of a key by the nodes known of its tree; null where they do not reach from leaf to root. */
+function proofOf(root: Uint8Array, nodes: readonly TreeNode[], key: TreeKey): MerkleProof | null {
+  const proven = provenNodes(root, [...nodes, leafNode(key)]);
+  const siblings: Uint8Array[] = [];
+  for (let j = 0; j < MERKLE_DEPTH; j++) {
+    const sibling = proven?.find((node) => node.j === j && node.i === ((key.i >> j) ^ 1));
+    if (sibling === undefined) return null;
+    siblings.push(sibling.x);
+  }
+  return { leafIndex: key.i, siblings };
+}
+
 /** The built-in facts with the user's own store over them. */
 function defaultTrust(store: TrustStore): TrustMaterial {
   const warnings: string[] = [];
@@ -175,6 +191,7 @@ function defaultTrust(store: TrustStore): TrustMaterial {
         ...pointOf(key),
         name,
         root: fact.hex,
+        proof: proofOf(fact.root, [...fact.nodes, ...(stored?.nodes ?? [])], key),
         origin: "rootHex" in key ? "trust store" : "built-in",
         operational: true,
         state: key.state,
@@ -258,7 +275,7 @@ function explicitTrust(
         throw new OsnmadError("OSN_TRUST_KEY_INVALID", `${path}: the tree lists no public key`);
       }
       for (const key of file.publicKeys)
-        addKey(publicKeys, explicitKey(key, file, path, hexOf(file.root), file.warnings));
+        addKey(publicKeys, explicitKey(key, file, path, treeOf(file), file.warnings));
       warnings.push(...file.warnings.map((warning) => `${path}: ${warning}`));
       continue;
     }
@@ -300,20 +317,22 @@ function keyOfFile(file: GscPublicKey, path: string, referees: readonly Tree[]):
       `accepted because its point checks out against the tree ${tree.hex.slice(0, 8).toUpperCase()}`,
     );
   }
-  return explicitKey(file, file, path, tree?.hex ?? null, warnings);
+  return explicitKey(file, file, path, tree ?? null, warnings);
 }
 
 function explicitKey(
   key: TreeKey,
   file: GscFile,
   path: string,
-  root: string | null,
+  tree: Tree | null,
   warnings: readonly string[],
 ): TrustedKey {
+  const root = tree?.hex ?? null;
   return {
     ...pointOf(key),
     name: root === null ? explicitKeyName(key.point) : `${root}/${key.pkid}`,
     root,
+    proof: tree === null ? null : proofOf(tree.root, tree.nodes, key),
     origin: path,
     operational: root !== null && standingOf(root) === "operational",
     state: file.state,

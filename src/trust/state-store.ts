@@ -27,14 +27,15 @@ import {
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { OsnmadError } from "../errors.js";
+import { canonicalJson } from "../evidence/canonical-json.js";
+
+export { canonicalJson };
 
 /** The layout this program writes, and the newest it reads. */
 export const STATE_FORMAT = 1;
 export const ENGINE_STATE_FILE = "trust-state.json";
 /** The engine's state is some kilobytes; this bounds what a damaged file can cost. */
 export const MAX_STATE_BYTES = 8 << 20;
-/** Deeper than any state; bounds the recursion over a hostile file. */
-const MAX_NESTING = 64;
 /** A temporary file this much older than the one just written belongs to a writer that died. */
 const STALE_TEMPORARY_MILLISECONDS = 600_000;
 
@@ -137,32 +138,6 @@ export function loadChecked(dir: string, file: string): unknown {
   return body;
 }
 
-/**
- * JSON with sorted members, so that equal values have equal text.
- *
- * @throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64
- */
-export function canonicalJson(value: unknown): string {
-  return canonical(value, 0);
-}
-
-function canonical(value: unknown, depth: number): string {
-  if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
-  if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new TypeError("JSON cannot carry a number that is not finite");
-    return JSON.stringify(value);
-  }
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
-  if (isRecord(value) && isPlain(value)) {
-    const members = Object.keys(value)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`);
-    return `{${members.join(",")}}`;
-  }
-  throw new TypeError(`JSON cannot carry ${typeof value === "object" ? "this object" : typeof value}`);
-}
-
 function checksum(format: number, savedAt: string, body: unknown): string {
   return createHash("sha256").update(canonicalJson({ format, savedAt, body })).digest("hex");
 }
@@ -252,9 +227,4 @@ export function reasonOf(cause: unknown): string {
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
