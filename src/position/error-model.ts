@@ -6,8 +6,8 @@
 import { addOuter, invertSymmetric4, times4 } from "./matrix4.js";
 import type { Solution } from "./solver.js";
 
-/** Receiver noise and multipath at the zenith, metres. */
-const CODE_SIGMA_METERS = 0.3;
+/** Multipath and what the receiver's own estimate leaves out, metres: sqrt(2) of it at the zenith. */
+const CODE_SIGMA_METERS = 0.8;
 /** Part of the modelled ionospheric delay that stays as error: 0.3 to 0.5 for the broadcast models. */
 const IONOSPHERE_FRACTION = 0.3;
 /**
