@@ -21,7 +21,7 @@ export const DEFAULT_FALSE_ALARM: FalseAlarmRate = 1e-4;
  * In a-priori variances, which are a multiple of the real ones: measured (docs/position.md), a larger margin leaves
  * more faults unnamed among six satellites and hardly fewer named wrongly.
  */
-export const DEFAULT_EXCLUSION_MARGIN = 2;
+export const DEFAULT_EXCLUSION_MARGIN = 1.5;
 /** Satellites for which a test says anything, and for which the odd one can be named. */
 export const DETECTION_SATELLITES = 5;
 export const EXCLUSION_SATELLITES = 6;

@@ -25,8 +25,8 @@ const MAX_SATELLITES = 36;
 const MAX_ITERATIONS = 12;
 /** From the Earth's centre the second or third step comes this close: then elevations mean something. */
 const ATMOSPHERE_STEP_METERS = 1000;
-/** Delays change by a millionth of the way: computed again after a step of more. */
-const ATMOSPHERE_AGAIN_METERS = 10;
+/** Delays change by less than a thousandth of the way (the troposphere with height): computed again after a step of more. */
+const ATMOSPHERE_AGAIN_METERS = 0.1;
 const CONVERGED_METERS = 1e-4;
 /** Where no model is asked for, this much at the zenith stays in the ranges. */
 const UNMODELLED_IONOSPHERE_METERS = 5;
