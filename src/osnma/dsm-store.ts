@@ -15,7 +15,7 @@ export const FIRST_PKR_ID = 12;
 const KROOT_AGE_SECONDS = 3600;
 const PKR_AGE_SECONDS = 13 * 3600;
 /** Assemblies kept for one id: the newest contents, and what stood there before. */
-const MAX_ASSEMBLIES = 2;
+const MAX_ASSEMBLIES = 4;
 
 /** A message on its way to completeness. */
 export class Assembly {

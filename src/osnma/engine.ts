@@ -60,6 +60,8 @@ const SLOW_DELAY_SECONDS = 330;
 export const DATA_VALIDITY_SECONDS = 4 * 3600;
 /** Guidelines: the DSM-KROOT is to be verified again at least every hour. */
 const KROOT_VALIDITY_SECONDS = 3600;
+/** A DSM-KROOT names the hour it is broadcast in, or the one before; twice that and an hour of margin. */
+const KROOT_AGE_SECONDS = 3 * 3600;
 /** Pages may arrive out of order by this much; older ones are refused. */
 const REORDER_SECONDS = 30;
 /** Margin on the number of chain steps that time allows. */
@@ -121,6 +123,8 @@ export interface OsnmaSnapshot {
   readonly alert: boolean;
   readonly keyRing: KeyRingSnapshot;
   readonly revokedChains: readonly string[];
+  /** The signed header last in force, and GST0 of the first KROOT under it: older ones do not bring others back. */
+  readonly status: { readonly header: number; readonly gst0: number } | null;
   readonly chains: readonly {
     readonly role: "current" | "next";
     readonly dsm: string;
@@ -499,7 +503,7 @@ export class OsnmaEngine {
         (known) => known.nmaHeader === nmaHeader && sameMessage(known.kroot.bytes, message),
       );
       if (chain !== undefined) {
-        this.#krootVerifiedAt = this.#now;
+        if (this.#isRecent(chain.kroot)) this.#krootVerifiedAt = this.#now;
         chain.verifiedOnAirAt = this.#now;
         this.#afterTrustChange();
       }
@@ -543,6 +547,12 @@ export class OsnmaEngine {
     return false;
   }
 
+  /** NMT in the signed header, or, before one verified, in the one on air: the proof decides anyway. */
+  #announcesNewTree(): boolean {
+    const header = this.#header ?? this.#headerHint;
+    return header !== null && CPKS[(header >> 1) & 7] === "nmt";
+  }
+
   #acceptPkr(message: Uint8Array, alertOnly: boolean): void {
     const pkr = parseDsmPkr(message);
     const root = pkr === null ? undefined : this.#ring.roots.find(({ bytes }) => verifyDsmPkr(pkr, bytes));
@@ -566,7 +576,7 @@ export class OsnmaEngine {
     }
     if (alertOnly) return;
     const name = { root: root.name, pkid: pkr.npkid };
-    if (this.#ring.isRefused(name.root, name.pkid)) {
+    if (this.#ring.isRefused(name.root, name.pkid, this.#announcesNewTree())) {
       this.#event(
         "public-key-refused",
         "warning",
@@ -610,6 +620,14 @@ export class OsnmaEngine {
     return [this.#current, this.#next, this.#previous].filter((chain) => chain !== null);
   }
 
+  /**
+   * Whether a DSM-KROOT is of these hours. They change every hour; a genuine one of long ago proves what was in
+   * force then, and repeating it must not keep a revocation from being missed.
+   */
+  #isRecent(kroot: DsmKroot): boolean {
+    return kroot.gst0 > this.#now - KROOT_AGE_SECONDS;
+  }
+
   /** Acts on a DSM-KROOT whose signature covers `nmaHeader` (spec: NMA status, CPKS and the life cycle). */
   #acceptKroot(kroot: DsmKroot, nmaHeader: number, key: RingKey): void {
     const nmas = nmaHeader >> 6;
@@ -634,7 +652,7 @@ export class OsnmaEngine {
       });
       return;
     }
-    this.#krootVerifiedAt = this.#now;
+    if (this.#isRecent(kroot)) this.#krootVerifiedAt = this.#now;
     const taken = this.#ring.putInForce(key);
     this.#event(
       "kroot-verified",
@@ -1328,7 +1346,9 @@ export class OsnmaEngine {
       prnD: tag.prnD,
     });
     // A failing tag spoils what has not reached the minimum length yet: accumulation starts again.
-    for (const { set } of tag.adkd === 4 ? [] : this.#cedCandidatesOf(tag.prnD)) {
+    for (const { set } of tag.adkd === 4
+      ? this.#timingCandidatesOf(tag.prnD)
+      : this.#cedCandidatesOf(tag.prnD)) {
       const accumulation = this.#accumulations.get(set);
       if (accumulation?.authenticatedAt === null) this.#accumulations.delete(set);
     }
@@ -1336,6 +1356,11 @@ export class OsnmaEngine {
 
   #cedCandidatesOf(svid: number): Candidate<CedSet>[] {
     return this.#data.cedCandidates(svid, this.#now - HISTORY_SECONDS, this.#now, this.#now);
+  }
+
+  #timingCandidatesOf(svid: number): Candidate<TimingSet>[] {
+    const from = this.#now - HISTORY_SECONDS;
+    return this.#data.timingCandidates(svid, from, from, this.#now, this.#now);
   }
 
   /** Credits a verified tag to the data set it verified. */
@@ -1452,12 +1477,12 @@ export class OsnmaEngine {
   }
 
   #evidenceOf(accumulation: Accumulation): EvidenceRecord {
-    const { chain, keyGst } = accumulation;
-    const key = chain.keyAt(keyGst);
+    const { chain } = accumulation;
+    const { key, keyGst } = accumulation.proofs[accumulation.proofs.length - 1];
     return {
       tags: accumulation.tags.slice(),
       tagBits: accumulation.bits,
-      key: { wn: wnOf(keyGst), tow: towOf(keyGst), value: key === null ? "" : hex(key) },
+      key: { wn: wnOf(keyGst), tow: towOf(keyGst), value: key },
       chain: { cid: chain.cid, alpha: chain.alphaHex },
       rootKey: { wn: chain.kroot.wn, towh: chain.kroot.towh, value: hex(chain.kroot.kroot) },
       publicKey: chain.signedBy,
@@ -1695,6 +1720,10 @@ export class OsnmaEngine {
       alert: this.#alert,
       keyRing: this.#ring.snapshot(),
       revokedChains: [...this.#revokedChains],
+      status:
+        this.#header === null || !Number.isFinite(this.#headerGst0)
+          ? null
+          : { header: this.#header, gst0: this.#headerGst0 },
       chains: [...keep("current", this.#current), ...keep("next", this.#next)],
     };
   }
@@ -1706,6 +1735,10 @@ export class OsnmaEngine {
       this.#nmas = 3;
       this.#cpks = 7;
       return;
+    }
+    if (snapshot.status !== null) {
+      this.#header = snapshot.status.header;
+      this.#headerGst0 = snapshot.status.gst0;
     }
     for (const kept of snapshot.chains) {
       // A stored chain is worth what its signature is worth under the keys trusted now.

@@ -157,13 +157,15 @@ export class KeyRing {
     return found.sort((a, b) => Number(b.status === "in-force") - Number(a.status === "in-force"));
   }
 
-  /** Whether a key was refused for good under this name. */
-  isRefused(root: string, pkid: number): boolean {
+  /** Whether a key was refused for good under this name. `renewal`: a new Merkle tree is being introduced (NMT). */
+  isRefused(root: string, pkid: number, renewal: boolean): boolean {
     if (this.#renewedRoots.has(root)) return true;
     const status = this.#keys.get(nameOf({ root, pkid }))?.status;
     if (status === "revoked" || status === "superseded") return true;
     const inForce = this.#inForce;
-    return inForce !== null && sameTree(inForce.name, { root, pkid }) && pkid < inForce.name.pkid;
+    if (inForce === null || pkid >= inForce.name.pkid) return false;
+    // PKIDs begin again with a new tree: while one is being introduced, only the same root orders them.
+    return renewal ? inForce.name.root === root : sameTree(inForce.name, { root, pkid });
   }
 
   /** Takes in a key that a DSM-PKR proved. Returns null where the point is on no curve. */

@@ -25,11 +25,12 @@ export function soundSnapshot(stored: OsnmaSnapshot): OsnmaSnapshot {
     format: 1,
     alert: (stored.alert as unknown) === true,
     keyRing: {
-      keys: isRecord(ring) ? list(ring["keys"]).filter(isKey) : [],
+      keys: isRecord(ring) ? list(ring["keys"]).filter(isKey).map(withSoundProof) : [],
       renewedRoots: isRecord(ring) ? list(ring["renewedRoots"]).filter(isText) : [],
     },
     revokedChains: list(stored.revokedChains).filter(isText),
     chains: list(stored.chains).filter(isChain),
+    status: isStatus(stored.status) ? stored.status : null,
   };
 }
 
@@ -58,6 +59,31 @@ function isKey(value: unknown): value is KeptKey {
     isHex(value["point"], MAX_POINT_BYTES) &&
     (value["origin"] === "given" || value["origin"] === "dsm-pkr") &&
     ["known", "in-force", "superseded", "revoked"].includes(value["status"] as string)
+  );
+}
+
+const MERKLE_DEPTH = 4;
+
+/** A proof that is not of its form is no proof; the key stays, since its root or its giver vouches for it. */
+function withSoundProof(key: KeptKey): KeptKey {
+  const proof: unknown = key.proof;
+  const sound =
+    isRecord(proof) &&
+    Number.isInteger(proof["leafIndex"]) &&
+    Array.isArray(proof["siblings"]) &&
+    proof["siblings"].length === MERKLE_DEPTH &&
+    proof["siblings"].every((node) => isHex(node, 32));
+  return sound ? key : { ...key, proof: null };
+}
+
+function isStatus(value: unknown): value is NonNullable<OsnmaSnapshot["status"]> {
+  return (
+    isRecord(value) &&
+    Number.isInteger(value["header"]) &&
+    (value["header"] as number) >= 0 &&
+    (value["header"] as number) <= 255 &&
+    Number.isInteger(value["gst0"]) &&
+    Math.abs(value["gst0"] as number) < MAX_GST
   );
 }
 

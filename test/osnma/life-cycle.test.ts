@@ -193,13 +193,25 @@ describe("what each capture is about", () => {
     expect(weeks).toEqual(new Set([1400, 1401]));
   });
 
-  it("nominal: fixes become corroborated, never more", () => {
+  it("nominal: with measurements our own fixes, and the receiver's corroborated, never more", () => {
     const { fixes } = run("nominal");
-    const grades = new Set(fixes.map(({ assurance }) => assurance));
-    expect(grades).toEqual(new Set(["unverified", "corroborated"]));
-    for (const fix of fixes.filter(({ assurance }) => assurance === "corroborated")) {
+    expect(new Set(fixes.map(({ assurance }) => assurance))).toEqual(
+      new Set(["unverified", "nav-authenticated"]),
+    );
+    const graded = fixes.filter(({ receiver }) => receiver?.assurance === "corroborated");
+    expect(graded.length).toBeGreaterThan(100);
+    for (const fix of graded) {
       expect(fix.agreeingSatellites.length).toBeGreaterThanOrEqual(4);
       expect(fix.reasons).toEqual([]);
+    }
+    for (const { receiver } of fixes) expect(receiver?.assurance).not.toBe("nav-authenticated");
+  });
+
+  it("cold-start: before the receiver knows its week there is no position of ours", () => {
+    const { fixes } = run("cold-start");
+    for (const { own, authenticatedSatellites } of fixes) {
+      if (own?.assurance === "nav-authenticated")
+        expect(authenticatedSatellites.length).toBeGreaterThanOrEqual(4);
     }
   });
 });
