@@ -231,6 +231,56 @@ export const NOISES = [
   ["1 m, 60 s correlated", correlated(1, 60)],
 ];
 
+/**
+ * RAIM with ranges of the hybrid capture, noise and a fault of 150 m on any one satellite, in percent.
+ * @param {NonNullable<ReturnType<typeof hybridRun>>} run
+ * @param {{ sigma: number, count: number | null, trials?: number }} what `count`: so many of the satellites of the
+ * epoch, picked at random; null for all of them (six and more)
+ */
+export function benchRaim(run, { sigma, count, trials = 2000 }) {
+  const random = uniform(3);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const tally = { trials: 0, alarms: 0, detected: 0, excluded: 0, wrong: 0 };
+  for (let trial = 0; trial < 4 * trials && tally.trials < trials; trial++) {
+    const { epoch, satellites } = run.epochs[Math.floor(random() * run.epochs.length)];
+    const plain = solvePosition({ epoch, satellites });
+    if ("failed" in plain) continue;
+    const svids = plain.used.map(({ svid }) => svid);
+    if (svids.length < (count ?? 6)) continue;
+    while (count !== null && svids.length > count) svids.splice(Math.floor(random() * svids.length), 1);
+    const faulty = svids[Math.floor(random() * svids.length)];
+    const solved = (bias) =>
+      solvePosition({
+        epoch: {
+          ...epoch,
+          satellites: epoch.satellites
+            .filter(({ svid }) => svids.includes(svid))
+            .map((measurement) => {
+              const error = sigma * normal() + (measurement.svid === faulty ? bias : 0);
+              const pseudorangeMeters = measurement.e1.pseudorangeMeters + error;
+              return { ...measurement, e1: { ...measurement.e1, pseudorangeMeters } };
+            }),
+        },
+        satellites,
+      });
+    const clean = solved(0);
+    const fault = solved(150);
+    if ("failed" in clean || "failed" in fault) continue;
+    tally.trials++;
+    if (clean.raim.faultDetected) tally.alarms++;
+    if (fault.raim.faultDetected) tally.detected++;
+    if (fault.raim.excluded.length === 1 && fault.raim.excluded[0] === faulty) tally.excluded++;
+    else if (fault.raim.excluded.length > 0) tally.wrong++;
+  }
+  const percent = (value) => (100 * value) / tally.trials;
+  return {
+    alarms: percent(tally.alarms),
+    detected: percent(tally.detected),
+    excluded: percent(tally.excluded),
+    wrong: percent(tally.wrong),
+  };
+}
+
 /** Milliseconds of a solution with `count` satellites or more, RAIM and covariance included. */
 export function benchSolve(run, count) {
   const times = [];
@@ -292,6 +342,14 @@ export function benchPosition({ noise = true, print = console.log } = {}) {
     }
     print(table(rows));
   }
+  const raim = [["RAIM, 150 m on one", "noise m", "false alarms %", "detected %", "excluded %", "wrongly %"]];
+  const natural = benchRaim(hybrid, { sigma: 1, count: null });
+  for (const [count, sigma] of noise ? [null, 6, 7, 8].flatMap((k) => [1, 3].map((s) => [k, s])) : []) {
+    const { alarms, detected, excluded, wrong } = benchRaim(hybrid, { sigma, count });
+    const name = count === null ? "all of an epoch, 6 to 9" : `${count} at random`;
+    raim.push([name, `${sigma}`, ...[alarms, detected, excluded, wrong].map((value) => value.toFixed(2))]);
+  }
+  if (noise) print(table(raim));
   const cost = benchSolve(hybrid, 10);
   print(
     `cost with 10 satellites and more: median ${cost.median.toFixed(4)} ms, 99 % ${cost.p99.toFixed(4)} ms of ${cost.solutions}`,
@@ -310,6 +368,13 @@ export function benchPosition({ noise = true, print = console.log } = {}) {
         ratio: b.sameCountToReceiver.ours.horizontal / b.sameCountToReceiver.rtklib.horizontal,
         goal: 1,
       },
+      { name: "RAIM, all satellites, faults not detected over 1 %", ratio: 100 - natural.detected, goal: 1 },
+      {
+        name: "RAIM, all satellites, faults not excluded over 5 %",
+        ratio: (100 - natural.excluded) / 5,
+        goal: 1,
+      },
+      { name: "RAIM, all satellites, false alarms over 1 %", ratio: natural.alarms, goal: 1 },
       { name: "a fix of 10 satellites, median over 0.3 ms", ratio: cost.median / 0.3, goal: 1 },
     ],
   };
