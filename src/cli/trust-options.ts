@@ -63,6 +63,16 @@ export function addTrustOptions(command: Command): Command {
     );
 }
 
+/** How the receiver's own flags are weighed when a fix is graded. */
+export function policyOption(): Option {
+  return new Option(
+    "--policy <policy>",
+    "strict: the receiver's spoofing and jamming flags lower a fix's grade alone; default: only with another sign",
+  )
+    .choices(["default", "strict"])
+    .default("default");
+}
+
 /** What the engine starts with, by the flags. */
 export interface StartMaterial {
   readonly roots: GivenRoot[];

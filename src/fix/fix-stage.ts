@@ -70,6 +70,13 @@ export interface FixStageOptions {
   readonly evidence?: ((fix: FixRecord, inputs: FixInputs) => string | null) | null;
 }
 
+/** For `PipelineOptions.fixes`. */
+export function fixesWith(
+  options: FixStageOptions,
+): (engine: OsnmaEngine, emit: (record: FixRecord | EventRecord) => void) => FixStage {
+  return (engine, emit) => new FixStage(engine, options, emit);
+}
+
 export class FixStage {
   readonly #engine: OsnmaEngine;
   readonly #options: FixStageOptions;

@@ -7,7 +7,6 @@ import type { InavPage, PageDefect } from "../inav/page.js";
 import { ReceiverStream } from "../inav/receiver-stream.js";
 import { OsnmaEngine, type OsnmaOptions, type TagRecord } from "../osnma/engine.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
-import { FixStage, type FixStageOptions } from "../fix/fix-stage.js";
 import type { Mode, OutputRecord, SatelliteRecord, SummaryRecord } from "./records.js";
 
 /** Clock bound that the capture's own timeline stands in with (docs/ttfaf.md: B = 1 s). */
@@ -18,23 +17,32 @@ export interface PipelineOptions extends Omit<OsnmaOptions, "timeAssurance" | "o
   readonly mode: Mode;
   /** Seconds of capture left out at the beginning. */
   readonly startOffsetSeconds?: number;
-  /** Write a record for every epoch's fix. */
-  readonly fixes?: boolean;
+  /**
+   * Makes the stage that writes a record for every epoch's fix; without it there are none. Handed in, so that who
+   * wants no fixes does not load what makes them.
+   */
+  readonly fixes?: FixStageMaker | null;
   /** Write a record for every decided tag. */
   readonly tags?: boolean;
-  /** What our own solution, the watch and the grading are told; and where evidence goes. */
-  readonly fix?: Omit<FixStageOptions, "mode" | "softwareVersion">;
   readonly softwareVersion: string;
 }
 
 export type PipelineRecord = OutputRecord | TagRecord;
+
+/** The last stage, as far as the pipeline needs it. */
+export interface FixStagePort {
+  message(messageClass: number, messageId: number, payload: Uint8Array): void;
+  end(): void;
+}
+
+export type FixStageMaker = (engine: OsnmaEngine, emit: (record: OutputRecord) => void) => FixStagePort;
 
 export class Pipeline {
   readonly engine: OsnmaEngine;
   readonly framer = new Framer();
   readonly #stream: ReceiverStream<TrustedTime | null>;
   readonly #frames: FrameSink;
-  readonly #fix: FixStage | null;
+  readonly #fix: FixStagePort | null;
   readonly #mode: Mode;
   readonly #options: PipelineOptions;
   #trusted: TrustedTime | null = null;
@@ -63,14 +71,7 @@ export class Pipeline {
     this.#stream = new ReceiverStream((page, gst, stamp) => {
       this.page(page, gst, stamp);
     });
-    this.#fix =
-      options.fixes === true
-        ? new FixStage(
-            this.engine,
-            { ...options.fix, mode: options.mode, softwareVersion: options.softwareVersion },
-            emit,
-          )
-        : null;
+    this.#fix = options.fixes?.(this.engine, emit) ?? null;
     this.#frames = {
       ubx: (messageClass, messageId, payload) => {
         this.#stream.message(messageClass, messageId, payload, this.#trusted);

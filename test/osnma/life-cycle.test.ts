@@ -1,4 +1,5 @@
 /** The committed simulated captures through the whole pipeline, each with the verdict its header expects. */
+import { fixesWith } from "../../src/fix/fix-stage.js";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -32,7 +33,7 @@ function runCapture(name: string) {
       rootKey: header.trust.rootKey === null ? null : rootKeyOfFile(file(header.trust.rootKey)),
       mode: "simulated",
       tags: true,
-      fixes: true,
+      fixes: fixesWith({ mode: "simulated", softwareVersion: "test" }),
       softwareVersion: "test",
     },
     (record) => records.push(record),

@@ -7,6 +7,7 @@ import { Pipeline, type PipelineOptions, type PipelineRecord } from "../../src/p
 import type { SummaryRecord } from "../../src/pipeline/records.js";
 import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
 import { damaged, sentence, ubxFrames } from "../../src/simulate/ubx-stream.js";
+import { fixesWith } from "../../src/fix/fix-stage.js";
 import { keyOfFile, rootKeyOfFile, rootOfTree, trustOf, Truth } from "../support/osnma.js";
 
 const scenario = parametrisedScenario({ seed: "pipeline", subframes: 8, satellites: [2, 7, 11, 14, 20] });
@@ -16,7 +17,7 @@ const bytes = Buffer.concat(frames);
 const base: PipelineOptions = {
   ...trustOf(scenario.authority, [1]),
   mode: "replay",
-  fixes: true,
+  fixes: fixesWith({ mode: "replay", softwareVersion: "test" }),
   tags: true,
   softwareVersion: "test",
 };

@@ -1,10 +1,17 @@
 /** `osnmad replay`: a capture through the whole chain, as JSON lines or as text for people. */
 import type { Command } from "commander";
 import { OsnmadError } from "../../errors.js";
+import type { Policy } from "../../watch/policy.js";
 import type { PipelineRecord } from "../../pipeline/pipeline.js";
 import { JsonLines } from "../json-lines.js";
 import { runReplay, type Speed } from "../replay-run.js";
-import { addTrustOptions, startMaterial, wholeNumber, type TrustFlags } from "../trust-options.js";
+import {
+  addTrustOptions,
+  policyOption,
+  startMaterial,
+  wholeNumber,
+  type TrustFlags,
+} from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 
 interface ReplayFlags extends TrustFlags {
@@ -12,6 +19,7 @@ interface ReplayFlags extends TrustFlags {
   readonly speed: Speed;
   readonly startOffset: number;
   readonly fixes?: boolean;
+  readonly policy: Policy;
   readonly tags?: boolean;
 }
 
@@ -42,6 +50,7 @@ export function registerReplay(program: Command): void {
       0,
     )
     .option("--fixes", "also a line for every epoch's fix (it holds coordinates)")
+    .addOption(policyOption())
     .option("--tags", "also a line for every decided tag");
   addTrustOptions(command)
     .addHelpText(
@@ -55,17 +64,26 @@ Examples:
     )
     .action(async (capture: string, flags: ReplayFlags) => {
       const material = startMaterial(flags);
+      const mode = material.simulated ? "simulated" : "replay";
+      const fixes =
+        flags.fixes === true
+          ? (await import("../../fix/fix-stage.js")).fixesWith({
+              mode,
+              softwareVersion: SOFTWARE_VERSION,
+              policy: flags.policy,
+            })
+          : null;
       const options = {
         capture,
         material,
         speed: flags.speed,
         stateDir: flags.state,
         pipeline: {
-          mode: material.simulated ? "simulated" : "replay",
+          mode,
           rule: flags.rule,
           minimumTagBits: flags.minTagBits,
           startOffsetSeconds: flags.startOffset,
-          fixes: flags.fixes === true,
+          fixes,
           tags: flags.tags === true,
           softwareVersion: SOFTWARE_VERSION,
         },

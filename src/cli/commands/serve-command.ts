@@ -3,8 +3,15 @@ import type { Command } from "commander";
 import type { RunRecorder } from "../../http/run-recorder.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
 import type { SummaryRecord } from "../../pipeline/records.js";
+import type { Policy } from "../../watch/policy.js";
 import { runReplay } from "../replay-run.js";
-import { addTrustOptions, startMaterial, type StartMaterial, type TrustFlags } from "../trust-options.js";
+import {
+  addTrustOptions,
+  policyOption,
+  startMaterial,
+  type StartMaterial,
+  type TrustFlags,
+} from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 import { registerServe, type ServeOptions } from "./serve.js";
 
@@ -27,7 +34,7 @@ export function registerServeCommand(program: Command): void {
     startReplay: (capture, options, recorder, onProgress, signal) =>
       replayInto(capture, options, materialOf(options), recorder, onProgress, signal),
   });
-  addTrustOptions(command);
+  addTrustOptions(command).addOption(policyOption());
 }
 
 async function replayInto(
@@ -38,7 +45,9 @@ async function replayInto(
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ): Promise<SummaryRecord> {
-  const flags = options as unknown as TrustFlags;
+  const flags = options as unknown as TrustFlags & { readonly policy: Policy };
+  const mode = material.simulated ? "simulated" : "replay";
+  const { fixesWith } = await import("../../fix/fix-stage.js");
   for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
   if (capture === "-") {
     signal.addEventListener("abort", () => {
@@ -62,10 +71,10 @@ async function replayInto(
       stateDir: flags.state,
       chunkBytes: CHUNK_BYTES,
       pipeline: {
-        mode: material.simulated ? "simulated" : "replay",
+        mode,
         rule: flags.rule,
         minimumTagBits: flags.minTagBits,
-        fixes: true,
+        fixes: fixesWith({ mode, softwareVersion: SOFTWARE_VERSION, policy: flags.policy }),
         softwareVersion: SOFTWARE_VERSION,
       },
       onProgress: async (fraction, pipeline) => {
