@@ -31,11 +31,11 @@ export const BUNDLE_VERSION = 1;
 export const MAX_BUNDLE_BYTES = 8 << 20;
 export const MAX_BUNDLE_OBJECTS = 4096;
 
-/** Objects by id, as canonical JSON: what the store keeps and a bundle lists. */
+/** Everything that one fix follows from: what the store keeps and a bundle lists. */
 export interface Evidence {
   /** Id of the fix object. */
   readonly root: ObjectId;
-  readonly objects: ReadonlyMap<ObjectId, string>;
+  readonly objects: ReadonlyMap<ObjectId, EvidenceObject>;
 }
 
 /** What an own position was computed from beside the satellites' words. */
@@ -64,7 +64,7 @@ export interface EvidenceParts {
 interface Words {
   readonly id: ObjectId;
   readonly svid: number;
-  readonly objects: readonly (readonly [ObjectId, string])[];
+  readonly objects: readonly (readonly [ObjectId, EvidenceObject])[];
 }
 
 /**
@@ -79,10 +79,10 @@ export class EvidenceBuilder {
    * @throws TypeError where the record holds what JSON cannot carry
    */
   build(record: Omit<FixRecord, "evidence">, parts: EvidenceParts): Evidence {
-    const objects = new Map<ObjectId, string>();
+    const objects = new Map<ObjectId, EvidenceObject>();
     const put = (object: EvidenceObject): ObjectId => putInto(objects, object);
     const words = parts.proofs.map((proof) => this.#wordsOf(proof)).sort((a, b) => a.svid - b.svid);
-    for (const { objects: below } of words) for (const [id, text] of below) objects.set(id, text);
+    for (const { objects: below } of words) for (const [id, object] of below) objects.set(id, object);
     const { position } = parts;
     const said = Object.entries(record).filter(([name]) => name !== "evidence");
     const root = put({
@@ -113,15 +113,14 @@ export function buildEvidence(record: Omit<FixRecord, "evidence">, parts: Eviden
   return new EvidenceBuilder().build(record, parts);
 }
 
-function putInto(objects: Map<ObjectId, string>, object: EvidenceObject): ObjectId {
-  const text = objectText(object);
-  const id = idOfText(text);
-  objects.set(id, text);
+function putInto(objects: Map<ObjectId, EvidenceObject>, object: EvidenceObject): ObjectId {
+  const id = idOfText(objectText(object));
+  objects.set(id, object);
   return id;
 }
 
 function wordsOf(proof: CedProof): Words {
-  const objects = new Map<ObjectId, string>();
+  const objects = new Map<ObjectId, EvidenceObject>();
   const put = (object: EvidenceObject): ObjectId => putInto(objects, object);
   const rootKeys = proof.chains.map(({ dsmKroot, nmaHeader, publicKey }) => {
     const { root, pkid, type, point, proof: merkle } = publicKey;
@@ -232,11 +231,15 @@ export function solverOptionsOf(inputs: PositionInputsObject): SolverOptions {
   };
 }
 
-/** A bundle as text: one JSON document, an object a line. `objects` are canonical JSON, as evidence has them. */
-export function bundleText(mode: Mode, { root, objects }: Evidence): string {
-  const head = `{"format":${JSON.stringify(BUNDLE_FORMAT)},"version":${BUNDLE_VERSION},"mode":${JSON.stringify(mode)},"root":"${root}","objects":{`;
-  const lines = [...objects].map(([id, text]) => `"${id}":${text}`);
-  return `${head}\n${lines.join(",\n")}\n}}\n`;
+/** A bundle as text: one JSON document, an object a line. */
+export function bundleText(
+  mode: Mode,
+  root: ObjectId,
+  objects: Iterable<readonly [id: ObjectId, object: unknown]>,
+): string {
+  const head = JSON.stringify({ format: BUNDLE_FORMAT, version: BUNDLE_VERSION, mode, root });
+  const lines = Array.from(objects, ([id, object]) => `"${id}":${JSON.stringify(object)}`);
+  return `${head.slice(0, -1)},"objects":{\n${lines.join(",\n")}\n}}\n`;
 }
 
 /** Ids of the objects that `object` names: for whoever gathers a bundle from stored objects. */
