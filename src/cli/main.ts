@@ -15,7 +15,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   inspect: async () => (await import("./commands/inspect.js")).registerInspect,
   conformance: async () => (await import("./commands/conformance.js")).registerConformance,
   serve: async () => (await import("./commands/serve-command.js")).registerServeCommand,
+  token: async () => (await import("./commands/token.js")).registerToken,
+  db: async () => (await import("./commands/db.js")).registerDb,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
+  verify: async () => (await import("./commands/verify.js")).registerVerify,
 };
 
 async function main(): Promise<void> {

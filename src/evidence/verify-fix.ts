@@ -201,7 +201,7 @@ class FixJudge {
       const claims = (own["satellites"] as Json[])[place]["authenticatedBy"];
       if (!this.#authenticatedBy(`own.satellites.${place}.authenticatedBy`, claims, words)) return null;
     }
-    const place = `${computed.latitudeE7}e-7° ${computed.longitudeE7}e-7° ${computed.heightMm} mm`;
+    const place = `${decimals(computed.latitudeE7, 7)}°, ${decimals(computed.longitudeE7, 7)}°, ${decimals(computed.heightMm, 3)} m`;
     this.#lines.pass(
       "position",
       this.#subject,
@@ -455,6 +455,12 @@ function differencesOf(said: unknown, is: unknown, field: string): [string, stri
   if (Array.isArray(said) && Array.isArray(is) && said.length === is.length)
     return is.flatMap((member, i) => differencesOf(said[i], member, `${field}.${i}`));
   return sameJson(said, is) ? [] : [[field, shown(said), shown(is)]];
+}
+
+/** An integer of 10^-places, exactly. */
+function decimals(value: number, places: number): string {
+  const digits = String(Math.abs(value)).padStart(places + 1, "0");
+  return `${value < 0 ? "-" : ""}${digits.slice(0, -places)}.${digits.slice(-places)}`;
 }
 
 const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 60);
