@@ -1,8 +1,8 @@
 /**
- * What counts as this machine. Fixes are served without authentication, so the server neither listens
- * elsewhere, nor answers to a name that a foreign web page made point here (DNS rebinding).
+ * What counts as this machine. Without tokens the server neither listens elsewhere, nor answers to a name that a
+ * foreign web page made point here (DNS rebinding).
  */
-import { isIPv4 } from "node:net";
+import { isIP, isIPv4 } from "node:net";
 
 const isLoopbackIPv4 = (text: string): boolean => isIPv4(text) && text.startsWith("127.");
 
@@ -14,10 +14,21 @@ export function loopbackAddress(host: string): string | null {
   return isLoopbackIPv4(host) ? host : null;
 }
 
+/** The address to bind for a host that may be another's to reach, or null where it is no address. */
+export function anyAddress(host: string): string | null {
+  const bare = /^\[(.*)\]$/.exec(host)?.[1] ?? host;
+  return loopbackAddress(host) ?? (isIP(bare) === 0 ? null : bare);
+}
+
 /** Whether a Host header (RFC 9110 section 7.2) names this machine. */
 export function isLoopbackHostHeader(header: string | undefined): boolean {
   const match = /^(\[[0-9A-Fa-f:]+\]|[0-9A-Za-z.-]+)(?::\d{1,5})?$/.exec(header ?? "");
   if (match === null) return false;
   const name = match[1].toLowerCase();
   return name === "localhost" || name === "[::1]" || isLoopbackIPv4(name);
+}
+
+/** Whether a peer's address, as a socket names it, is of this machine. */
+export function isLoopbackPeer(address: string): boolean {
+  return address === "::1" || isLoopbackIPv4(address.replace(/^::ffff:/, ""));
 }

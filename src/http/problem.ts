@@ -4,27 +4,31 @@
  */
 import type { FastifyReply } from "fastify";
 import type { ErrorCode } from "../errors.js";
-import { ERRORS, OsnmadError } from "../errors.js";
+import { ERRORS } from "../errors.js";
+import { ACCESS_ERRORS } from "./access-errors.js";
 
 export const PROBLEM_TYPE = "application/problem+json";
+
+export type ProblemCode = ErrorCode | keyof typeof ACCESS_ERRORS;
+const TABLE = { ...ERRORS, ...ACCESS_ERRORS };
 
 export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  readonly code: ErrorCode;
+  readonly code: ProblemCode;
   readonly remedy: string;
   readonly [extension: string]: unknown;
 }
 
 /** `status` where HTTP has a more telling one than the table. */
 export function problemOf(
-  code: ErrorCode,
+  code: ProblemCode,
   detail: string,
   options: { readonly status?: number; readonly extensions?: Readonly<Record<string, unknown>> } = {},
 ): Problem {
-  const { cause, http, remedy } = ERRORS[code];
+  const { cause, http, remedy } = TABLE[code];
   const status = options.status ?? http;
   return {
     ...options.extensions,
@@ -38,10 +42,10 @@ export function problemOf(
 }
 
 /** Thrown by a route that answers with more than code and message. */
-export class ProblemError extends OsnmadError {
+export class ProblemError extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
-    super(problem.code, problem.detail);
+    super(problem.detail);
     this.name = "ProblemError";
     this.problem = problem;
   }

@@ -1,8 +1,11 @@
 /**
  * Writes what a run puts out into the store, in batches: a committed transaction costs a sync of the disk, so
  * one a record would be slower than a replay. What is served comes from the store alone, hence never shows a
- * record that is not on disk. An edge: it has a clock.
+ * record that is not on disk. What the disk refuses waits in a queue of bounded length and is tried again; a
+ * source that can wait does so (`room`), what comes beyond is refused and counted. An edge: it has a clock.
  */
+import type { EvidenceObject, ObjectId } from "../evidence/objects.js";
+import { OsnmadError } from "../errors.js";
 import type {
   Mode,
   OsnmaStatusRecord,
@@ -20,8 +23,12 @@ export interface RecorderOptions {
   readonly source: string;
   readonly timeAssurance: TimeAssurance;
   readonly softwareVersion: string;
-  /** Records in one transaction, 1 to 10000; also how many may wait when the disk refuses. */
+  /** Records in one transaction, 1 to 10000. */
   readonly batchRecords?: number;
+  /** Records that may wait while the disk refuses; at least a batch. */
+  readonly queueRecords?: number;
+  /** Told once when the store begins to refuse and once when it takes again (null). */
+  readonly onFault?: (fault: string | null) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -29,6 +36,13 @@ export interface RecorderOptions {
 /** 24 800 rows a second were measured with 100 a transaction, 316 with one. */
 const DEFAULT_BATCH_RECORDS = 100;
 const MAX_BATCH_RECORDS = 10_000;
+/** Some ten minutes at a fix a second. */
+const DEFAULT_QUEUE_RECORDS = 1000;
+/** Between two attempts to write while the disk refuses, and between two looks for what to let go, ms. */
+const RETRY_MS = 500;
+const PRUNE_INTERVAL_MS = 10_000;
+
+type Queued = Exclude<OutputRecord, SummaryRecord>;
 
 export class RunRecorder {
   /** Number of the run in the store. */
@@ -36,13 +50,20 @@ export class RunRecorder {
   readonly #store: Store;
   readonly #options: RecorderOptions;
   readonly #batchRecords: number;
+  readonly #queueRecords: number;
   readonly #now: () => number;
   readonly #startedAtMs: number;
-  #pending: Exclude<OutputRecord, SummaryRecord>[] = [];
+  #pending: Queued[] = [];
+  /** Evidence of the fixes that wait, and (from `#evidenceOpen` on) of the one that comes next. */
+  #evidence: Iterable<readonly [ObjectId, EvidenceObject]>[] = [];
+  #evidenceOpen = 0;
   #satellites: readonly SatelliteRecord[] | null = null;
   #osnma: OsnmaStatusRecord | null = null;
   #finished = false;
-  #pruned = false;
+  #prunedAtMs = Number.NEGATIVE_INFINITY;
+  #fault: string | null = null;
+  #triedAtMs = Number.NEGATIVE_INFINITY;
+  #refused = 0;
   #progress = 0;
   #state: StatusRecord["state"] = "cold";
   #ttfafSeconds: number | null = null;
@@ -59,6 +80,10 @@ export class RunRecorder {
     if (batchRecords < 1 || batchRecords > MAX_BATCH_RECORDS) {
       throw new RangeError(`batchRecords: 1 to ${MAX_BATCH_RECORDS}`);
     }
+    const queueRecords = options.queueRecords ?? Math.max(DEFAULT_QUEUE_RECORDS, batchRecords);
+    if (!Number.isInteger(queueRecords)) throw new TypeError("queueRecords: expected an integer");
+    if (queueRecords < batchRecords) throw new RangeError("queueRecords: at least a batch");
+    this.#queueRecords = queueRecords;
     this.#store = store;
     this.#options = options;
     this.#batchRecords = batchRecords;
@@ -74,18 +99,44 @@ export class RunRecorder {
   }
 
   /**
-   * Takes a record; a full batch goes to disk first. A SummaryRecord finishes the run. Throws
-   * OSN_STATE_UNWRITABLE where the batch cannot be written: it is kept and the record not taken, so the call can
-   * be repeated.
+   * Takes a record; a full batch goes to disk first. A SummaryRecord finishes the run. False where the record was
+   * refused, the queue being full because the disk takes nothing: it is counted and lost to the store.
    */
-  push(record: OutputRecord): void {
+  push(record: OutputRecord): boolean {
     if (record.type === "summary") {
       this.finish(record);
-      return;
+      return true;
     }
     this.#assertOpen();
-    if (this.#pending.length >= this.#batchRecords) this.flush();
+    if (this.#pending.length >= this.#batchRecords) this.#attempt();
+    if (this.#pending.length >= this.#queueRecords) {
+      this.#refused += 1;
+      if (record.type === "fix") this.#evidence.length = this.#evidenceOpen;
+      return false;
+    }
     this.#pending.push(record);
+    if (record.type === "fix") this.#evidenceOpen = this.#evidence.length;
+    return true;
+  }
+
+  /** Takes the objects of the fix that is pushed next (Evidence.objects); they go to disk with it. */
+  evidence(objects: Iterable<readonly [ObjectId, EvidenceObject]>): void {
+    this.#assertOpen();
+    this.#evidence.push(objects);
+  }
+
+  /** Whether more than a batch waits because the disk refuses: a source that can wait should. */
+  get isBehind(): boolean {
+    return this.#pending.length >= this.#batchRecords && this.#fault !== null;
+  }
+
+  /** Resolves when there is room for what comes, at once where there is; rejects when `signal` aborts. */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.isBehind) {
+      signal.throwIfAborted();
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS / 5));
+      this.#attempt();
+    }
   }
 
   /** Takes the newest state of all satellites; written at the next flush. */
@@ -116,19 +167,31 @@ export class RunRecorder {
 
   /** Puts all that waits on disk. Throws OSN_STATE_UNWRITABLE, and then still holds it. */
   flush(): void {
-    if (this.#pending.length === 0 && this.#satellites === null && this.#osnma === null) return;
-    this.#store.write(() => this.#writePending());
-    this.#settle();
+    if (this.#pending.length > 0 || this.#satellites !== null || this.#osnma !== null) {
+      this.#commit(() => {
+        this.#writePending();
+      });
+    }
     this.#prune();
+  }
+
+  /** As `flush`, but a disk that refuses is told to `onFault` instead of thrown; true where all is on disk. */
+  tryFlush(): boolean {
+    try {
+      this.flush();
+      return true;
+    } catch (error) {
+      if (error instanceof OsnmadError && error.code === "OSN_STATE_UNWRITABLE") return false;
+      throw error;
+    }
   }
 
   /** Writes the rest and the summary (null where the run was cut off). A later summary replaces it. */
   finish(summary: SummaryRecord | null): void {
-    this.#store.write(() => {
+    this.#commit(() => {
       this.#writePending();
       this.#store.runs.finish(this.runId, this.#now(), summary);
     });
-    this.#settle();
     this.#prune();
     this.#finished = true;
     if (summary === null) return;
@@ -165,16 +228,49 @@ export class RunRecorder {
       state: this.#state,
       ttfafSeconds: this.#ttfafSeconds,
       counts: { ...this.#counts, fixes: { ...this.#counts.fixes } },
+      queue: { waiting: this.#pending.length, refused: this.#refused },
       replay: mode === "live" ? null : { progress: this.#progress, finished: this.#finished },
       startedAt: new Date(this.#startedAtMs).toISOString(),
     };
   }
 
-  /** Once, and not before the run brought something: a capture that cannot be read must not cost an old run. */
+  /** A flush, unless one failed just now: a disk that refuses is not asked with every record. */
+  #attempt(): void {
+    if (this.#fault !== null && performance.now() - this.#triedAtMs < RETRY_MS) return;
+    this.tryFlush();
+  }
+
+  /** One transaction, after which nothing waits. */
+  #commit(work: () => void): void {
+    this.#triedAtMs = performance.now();
+    try {
+      this.#store.write(work);
+    } catch (error) {
+      if (error instanceof OsnmadError) this.#setFault(error.message);
+      throw error;
+    }
+    this.#setFault(null);
+    this.#settle();
+  }
+
+  #setFault(fault: string | null): void {
+    const changed = (fault === null) !== (this.#fault === null);
+    this.#fault = fault;
+    if (changed) this.#options.onFault?.(fault);
+  }
+
+  /**
+   * One step of retention, and the next ones with the next flushes while there is more. Not before the run brought
+   * something: a capture that cannot be read must not cost an old run.
+   */
   #prune(): void {
-    if (this.#pruned) return;
-    this.#store.prune();
-    this.#pruned = true;
+    if (this.isEmpty || performance.now() - this.#prunedAtMs < PRUNE_INTERVAL_MS) return;
+    try {
+      if (!this.#store.pruneSome()) this.#prunedAtMs = performance.now();
+    } catch (error) {
+      // What is to be written next says so as well, and is what counts.
+      if (!(error instanceof OsnmadError)) throw error;
+    }
   }
 
   #assertOpen(): void {
@@ -182,6 +278,7 @@ export class RunRecorder {
   }
 
   #writePending(): void {
+    for (const objects of this.#evidence.slice(0, this.#evidenceOpen)) this.#store.evidence.put(objects);
     for (const record of this.#pending) {
       switch (record.type) {
         case "fix":
@@ -206,6 +303,8 @@ export class RunRecorder {
       else this.#counts.authenticated += 1;
     }
     this.#pending = [];
+    this.#evidence.splice(0, this.#evidenceOpen);
+    this.#evidenceOpen = 0;
     this.#satellites = null;
     this.#osnma = null;
   }

@@ -35,6 +35,114 @@ const Assurance = oneOf(["nav-authenticated", "corroborated", "unverified"], {
 const withId = <Id extends string, Schema extends TSchema>($id: Id, schema: Schema) =>
   Object.assign(schema, { $id } as const);
 
+const E7 = (what: string) => Type.Integer({ description: `${what}, 1e-7 degree` });
+const place = {
+  latitudeE7: E7("Latitude"),
+  longitudeE7: E7("Longitude"),
+  heightMm: Type.Integer({ description: "Above the ellipsoid, mm" }),
+};
+const grade = {
+  assurance: Assurance,
+  reasons: list(Type.String(), { description: "What lowered the grade" }),
+  notes: list(Type.String(), { description: "Said without lowering it" }),
+};
+const covariance = (unit: string) =>
+  Type.Object(
+    {
+      ee: Type.Integer(),
+      en: Type.Integer(),
+      eu: Type.Integer(),
+      nn: Type.Integer(),
+      nu: Type.Integer(),
+      uu: Type.Integer(),
+    },
+    { description: `Upper triangle in east, north, up; ${unit}` },
+  );
+
+const Adkd = Type.Unsafe<0 | 4 | 12>({ type: "integer", enum: [0, 4, 12] });
+
+/** Why a datum may be believed. */
+export const ProvenanceSchema = withId(
+  "Provenance",
+  Type.Object(
+    {
+      tags: list(
+        Type.Object({
+          prnA: Svid,
+          wn: Count,
+          tow: Count,
+          ctr: Count,
+          adkd: Adkd,
+          cop: Count,
+        }),
+      ),
+      tagBits: Count,
+      key: Type.Object({ wn: Count, tow: Count, value: Type.String() }),
+      chain: Type.Object({ cid: Count, alpha: Type.String() }),
+      rootKey: Type.Object({ wn: Count, towh: Count, value: Type.String() }),
+      publicKey: Type.Object({ root: Type.String(), pkid: Count }),
+      nmaStatus: NmaStatus,
+      rule: DataRule,
+      timeAssurance: TimeAssurance,
+    },
+    { description: "The tags, the key that opened them, and what that key hangs from" },
+  ),
+);
+
+const OwnPositionSchema = Type.Object(
+  {
+    ...grade,
+    ...place,
+    covarianceMm2: covariance("mm^2"),
+    velocity: nullable(
+      Type.Object({
+        northMmS: Type.Integer(),
+        eastMmS: Type.Integer(),
+        downMmS: Type.Integer(),
+        covarianceMm2S2: covariance("mm^2/s^2"),
+      }),
+    ),
+    clockBiasNs: Type.Integer({ description: "Receiver clock minus GST" }),
+    clockDriftPpt: nullable(Type.Integer({ description: "1e-12 s/s" })),
+    dopCenti: Type.Object({ gdop: Count, pdop: Count, hdop: Count, vdop: Count, tdop: Count }),
+    raim: oneOf(["passed", "detected", "unavailable"]),
+    raimStatisticMilli: nullable(Type.Integer()),
+    raimThresholdMilli: nullable(Type.Integer()),
+    protectionLevelMm: nullable(Type.Object({ horizontal: Count, vertical: Count })),
+    signals: oneOf(["E1", "E1+E5b"]),
+    ionosphereFrom: nullable(Svid),
+    satellites: list(
+      Type.Object({
+        svid: Svid,
+        iodNav: Count,
+        azimuthCdeg: Type.Integer({ description: "0.01 degree" }),
+        elevationCdeg: Type.Integer({ description: "0.01 degree" }),
+        residualMm: Type.Integer(),
+        sigmaMm: Count,
+        cnoDbHz: Count,
+        authenticatedBy: refTo(ProvenanceSchema),
+      }),
+    ),
+    excluded: list(Type.Object({ svid: Svid, reason: Type.String() })),
+  },
+  { description: "Computed here, from satellites whose data is authenticated" },
+);
+
+const ReceiverPositionSchema = Type.Object(
+  {
+    ...grade,
+    ...place,
+    horizontalAccuracyMm: Count,
+    verticalAccuracyMm: Count,
+    velocityNorthMmS: Type.Integer(),
+    velocityEastMmS: Type.Integer(),
+    velocityDownMmS: Type.Integer(),
+    fixType: Count,
+    satellitesUsed: Count,
+  },
+  { description: "The receiver's own solution (NAV-PVT)" },
+);
+
 export const FixSchema = withId(
   "Fix",
   Type.Object(
@@ -47,29 +155,22 @@ export const FixSchema = withId(
       gst: gst("Epoch"),
       utc: Type.String({ format: "date-time" }),
       assurance: Assurance,
-      reasons: list(Type.String(), { description: "What lowered the grade." }),
+      reasons: list(Type.String(), { description: "What kept both positions from a grade" }),
       mode: Mode,
       timeAssurance: TimeAssurance,
-      receiver: Type.Object(
-        {
-          latitudeE7: Type.Integer({ description: "1e-7 degree" }),
-          longitudeE7: Type.Integer({ description: "1e-7 degree" }),
-          heightMm: Type.Integer({ description: "Above the ellipsoid, mm" }),
-          horizontalAccuracyMm: Count,
-          verticalAccuracyMm: Count,
-          velocityNorthMmS: Type.Integer(),
-          velocityEastMmS: Type.Integer(),
-          velocityDownMmS: Type.Integer(),
-          fixType: Count,
-          satellitesUsed: Count,
-        },
-        { description: "The receiver's own solution (NAV-PVT)." },
-      ),
+      own: nullable(OwnPositionSchema),
+      ownFailure: nullable(Type.String({ description: "Why there is no position of our own" })),
+      receiver: nullable(ReceiverPositionSchema),
       authenticatedSatellites: list(Svid),
       agreeingSatellites: list(Svid),
+      signs: list(Type.String(), { description: "Signs of an attack that stood at this epoch" }),
+      evidence: nullable(Type.String({ description: "Id of the root object of the evidence" })),
       softwareVersion: Type.String(),
     },
-    { description: "A fix of one epoch. `assurance` says what it may be taken for." },
+    {
+      description:
+        "A fix of one epoch. `assurance` says what it may be taken for: the better of its two grades.",
+    },
   ),
 );
 
@@ -160,6 +261,10 @@ export const StatusSchema = withId(
       events: Count,
       authenticated: Count,
     }),
+    queue: Type.Object(
+      { waiting: Count, refused: Count },
+      { description: "Records that wait for the disk, and that were refused because too many did" },
+    ),
     replay: nullable(
       Type.Object({ progress: Type.Number({ minimum: 0, maximum: 1 }), finished: Type.Boolean() }),
     ),
@@ -168,6 +273,94 @@ export const StatusSchema = withId(
 );
 /** What `GET /v1/status` answers. */
 export type StatusRecord = Static<typeof StatusSchema>;
+
+export const AuthenticatedSchema = withId(
+  "Authenticated",
+  Type.Object(
+    {
+      id: Type.Integer({ description: "Order of arrival" }),
+      run: Type.Integer(),
+      type: Type.Literal("authenticated"),
+      wn: Count,
+      tow: Count,
+      at: gst("When it was decided"),
+      data: oneOf(["ced", "timing"]),
+      svid: Svid,
+      iodNav: nullable(Count),
+      byAdkd: Adkd,
+      health: nullable(Health),
+      words: Type.Immutable(Type.Record(Type.String(), Type.String())),
+      rebuilt: list(Type.Integer()),
+      evidence: refTo(ProvenanceSchema),
+    },
+    { description: "Navigation data that became authenticated: words 1-5 (`ced`) or 6 and 10 (`timing`)." },
+  ),
+);
+
+export const CaptureSchema = withId(
+  "Capture",
+  Type.Object(
+    {
+      run: Type.Integer(),
+      source: Type.String({ description: "Name of what was read, without its folder" }),
+      mode: Mode,
+      timeAssurance: TimeAssurance,
+      softwareVersion: Type.String(),
+      startedAt: Type.String({ format: "date-time" }),
+      finishedAt: nullable(Type.String({ format: "date-time" })),
+      state: nullable(State),
+      ttfafSeconds: nullable(Type.Number()),
+      fixes: Type.Object({ "nav-authenticated": Count, corroborated: Count, unverified: Count }),
+    },
+    { description: "One run over a source. `state` and `ttfafSeconds` are null until it ended whole." },
+  ),
+);
+export type CaptureRecord = Static<typeof CaptureSchema>;
+
+export const EvidenceSchema = withId(
+  "Evidence",
+  Type.Object(
+    {
+      format: Type.Literal("osnmad-evidence"),
+      version: Type.Integer(),
+      mode: Mode,
+      root: Type.String({ description: "Id of the fix object" }),
+      objects: Type.Record(
+        Type.String(),
+        Type.Object({ kind: Type.String() }, { additionalProperties: true }),
+      ),
+    },
+    { description: "Everything that a fix follows from; `osnmad verify` judges it." },
+  ),
+);
+
+export const FeatureSchema = withId(
+  "Feature",
+  Type.Object(
+    {
+      type: Type.Literal("Feature"),
+      id: Type.Integer(),
+      geometry: nullable(
+        Type.Object({
+          type: Type.Literal("Point"),
+          coordinates: list(Type.Number(), { description: "Longitude, latitude (degree), height (m)" }),
+        }),
+      ),
+      properties: Type.Object({
+        run: Type.Integer(),
+        gst: gst("Epoch"),
+        utc: Type.String({ format: "date-time" }),
+        assurance: Assurance,
+        reasons: list(Type.String()),
+        position: nullable(oneOf(["own", "receiver"])),
+        mode: Mode,
+        timeAssurance: TimeAssurance,
+        evidence: nullable(Type.String()),
+      }),
+    },
+    { description: "A fix as GeoJSON (RFC 7946): the position that carries its grade." },
+  ),
+);
 
 export const ProblemSchema = withId(
   "Problem",
@@ -186,7 +379,12 @@ export const ProblemSchema = withId(
 
 /** Schemas that routes refer to by name. */
 export const SHARED_SCHEMAS = [
+  ProvenanceSchema,
   FixSchema,
+  AuthenticatedSchema,
+  CaptureSchema,
+  EvidenceSchema,
+  FeatureSchema,
   EventSchema,
   SatelliteSchema,
   OsnmaSchema,
@@ -198,6 +396,12 @@ const problem = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: refTo(ProblemSchema) } },
 });
+/** An answer that is sent as text made elsewhere, so that its type is not that of a handler's result. */
+export const sentAs = (contents: Readonly<Record<string, object>>) => ({
+  description: "What was asked for",
+  content: Object.fromEntries(Object.entries(contents).map(([type, schema]) => [type, { schema }])),
+});
+export const NOT_MODIFIED = { description: "What If-None-Match names is still so", type: "null" } as const;
 /** What any route may answer instead of what was asked for. */
 export const PROBLEMS = {
   "4xx": problem("The request is refused, or nothing is there."),
@@ -243,6 +447,24 @@ export const FixesQuery = Type.Object(
   },
   strict,
 );
+export const FixParams = Type.Object({ id: Type.String({ pattern: "^[0-9]{1,15}$" }) }, strict);
+export const PageQuery = Type.Object({ limit: LimitParameter, cursor: CursorParameter }, strict);
+export const AuthenticatedQuery = Type.Object(
+  {
+    run: RunParameter,
+    svid: Type.Optional(Type.Integer({ minimum: 1, maximum: 36, description: "Only of this satellite" })),
+    limit: LimitParameter,
+    cursor: CursorParameter,
+  },
+  strict,
+);
+export const StreamQuery = Type.Object(
+  {
+    assurance: AssuranceParameter,
+    types: Type.Optional(oneOf(["fix", "event", "all"], { description: "What is streamed; all by default" })),
+  },
+  strict,
+);
 export const EventsQuery = Type.Object(
   {
     run: RunParameter,
@@ -265,6 +487,18 @@ export const FixPage = Type.Object({
   items: list(refTo(FixSchema)),
   nextCursor: NextCursor,
 });
+export const FeatureCollection = Type.Object({
+  type: Type.Literal("FeatureCollection"),
+  features: list(refTo(FeatureSchema)),
+  run: Type.Integer(),
+  nextCursor: NextCursor,
+});
+export const AuthenticatedPage = Type.Object({
+  run: Type.Integer(),
+  items: list(refTo(AuthenticatedSchema)),
+  nextCursor: NextCursor,
+});
+export const CapturePage = Type.Object({ items: list(refTo(CaptureSchema)), nextCursor: NextCursor });
 export const EventPage = Type.Object({
   run: Type.Integer(),
   items: list(refTo(EventSchema)),

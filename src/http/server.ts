@@ -1,5 +1,5 @@
 /**
- * The HTTP server: fastify with one plugin per resource. Reads only, JSON only, this machine only; every
+ * The HTTP server: fastify with one plugin per resource. Reads only; beyond this machine only with tokens; every
  * refusal is a problem document (RFC 9457).
  */
 import swagger from "@fastify/swagger";
@@ -9,9 +9,17 @@ import { STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { OsnmadError } from "../errors.js";
 import type { Store } from "../store/store.js";
-import { isLoopbackHostHeader, loopbackAddress } from "./loopback.js";
+import type { Token } from "../store/token-file.js";
+import { refusal } from "./access.js";
+import { anyAddress, isLoopbackHostHeader, isLoopbackPeer, loopbackAddress } from "./loopback.js";
 import type { Problem } from "./problem.js";
 import { PROBLEM_TYPE, ProblemError, problemOf, sendProblem } from "./problem.js";
+import { RateLimit } from "./rate-limit.js";
+import { Representations } from "./representation.js";
+import { authenticatedRoutes } from "./routes/authenticated.js";
+import { captureRoutes } from "./routes/captures.js";
+import type { RouteContext, StreamLimits } from "./routes/context.js";
+import { docsRoutes } from "./routes/docs.js";
 import { eventRoutes } from "./routes/events.js";
 import { fixRoutes } from "./routes/fixes.js";
 import { healthRoutes } from "./routes/health.js";
@@ -19,6 +27,7 @@ import { openapiRoutes } from "./routes/openapi.js";
 import { osnmaRoutes } from "./routes/osnma.js";
 import { satelliteRoutes } from "./routes/satellites.js";
 import { statusRoutes } from "./routes/status.js";
+import { streamRoutes } from "./routes/stream.js";
 import type { StatusRecord } from "./schemas.js";
 import { SHARED_SCHEMAS } from "./schemas.js";
 
@@ -36,7 +45,20 @@ export interface ServerOptions {
   readonly version: string;
   /** A pino logger; silent without. Requests are logged at debug, by route and never by address line. */
   readonly logger?: FastifyBaseLogger;
+  /** Tokens are asked for on every route that has a scope; needed to listen beyond loopback. */
+  readonly requireToken?: boolean;
+  /** The tokens in force at this moment; none without. */
+  readonly tokens?: () => readonly Token[];
+  /** Requests a second of one client beyond loopback, and (where `limitLoopback`) on it; 0 for no limit. */
+  readonly requestsPerSecond?: number;
+  readonly limitLoopback?: boolean;
+  /** Why the process takes nothing for reasons of its own (it ends), null while it does. */
+  readonly notReady?: () => string | null;
+  readonly stream?: Partial<StreamLimits>;
 }
+
+export const DEFAULT_REQUESTS_PER_SECOND = 50;
+const DEFAULT_STREAM: StreamLimits = { keepAliveMs: 15_000, stalledMs: 30_000, maxClients: 100 };
 
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
@@ -74,38 +96,61 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     for (const name of [method].flat()) methods.add(name);
     methodsOf.set(url, methods);
   });
-  app.addHook("onRequest", async (request, reply) => {
+  const { requireToken = false, tokens = () => [], limitLoopback = false } = options;
+  const access = { required: requireToken, tokens };
+  const rate = new RateLimit({ perSecond: options.requestsPerSecond ?? DEFAULT_REQUESTS_PER_SECOND });
+  app.decorateRequest("token", null);
+  // Hooks with a callback: each promise would cost more than what they do.
+  app.addHook("onRequest", (request, reply, next) => {
     reply.headers(SECURITY_HEADERS);
-    if (!isLoopbackHostHeader(request.headers.host)) {
-      return sendProblem(
-        reply,
+    const refuse = (problem: Problem): void => void sendProblem(reply, problem);
+    // A page of a foreign name has no token, so with tokens the name does not matter.
+    if (!requireToken && !isLoopbackHostHeader(request.headers.host)) {
+      refuse(
         problemOf(
           "OSN_HOST_REFUSED",
           "The Host header does not name this machine (localhost, 127.0.0.1 or [::1]).",
-          {
-            status: 421,
-          },
+          { status: 421 },
         ),
       );
+      return;
+    }
+    const peer = request.socket.remoteAddress ?? "";
+    if (limitLoopback || !isLoopbackPeer(peer)) {
+      const wait = rate.take(peer);
+      if (wait > 0) {
+        reply.header("retry-after", String(wait));
+        refuse(problemOf("OSN_RATE_LIMITED", `Ask again in ${wait} s.`));
+        return;
+      }
     }
     // Here and not in the not-found handler, so that no body is read first.
-    if (request.is404) return sendProblem(reply, notFound(request, reply, methodsOf));
-    return undefined;
+    if (request.is404) {
+      refuse(notFound(request, reply, methodsOf));
+      return;
+    }
+    const refused = refusal(request, reply, access);
+    if (refused !== null) refuse(refused);
+    else next();
   });
-  app.addHook("preValidation", async (request) => {
+  app.addHook("preValidation", (request, _reply, next) => {
     assertPlainNumbers(request);
+    next();
   });
-  app.addHook("onResponse", async (request, reply) => {
-    request.log.debug(
-      {
-        method: request.method,
-        route: request.routeOptions.url ?? "none",
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime),
-      },
-      "request",
-    );
-  });
+  if (["debug", "trace"].includes(logger?.level ?? "")) {
+    app.addHook("onResponse", (request, reply, next) => {
+      request.log.debug(
+        {
+          method: request.method,
+          route: request.routeOptions.url ?? "none",
+          status: reply.statusCode,
+          ms: Math.round(reply.elapsedTime),
+        },
+        "request",
+      );
+      next();
+    });
+  }
   app.setErrorHandler((error: FastifyError | OsnmadError | Error, request, reply) => {
     const problem = problemOfError(error);
     if (problem.status >= 500)
@@ -129,28 +174,50 @@ export function buildServer(options: ServerOptions): FastifyInstance {
         typeof json.$id === "string" ? json.$id : `schema-${index}`,
     },
   });
-  const context = { store, status };
+  const context: RouteContext = {
+    store,
+    status,
+    representations: new Representations(store),
+    notReady: options.notReady ?? (() => null),
+    tokensRequired: requireToken,
+    stream: { ...DEFAULT_STREAM, ...options.stream },
+  };
   app.register(healthRoutes, context);
   app.register(statusRoutes, context);
   app.register(satelliteRoutes, context);
   app.register(osnmaRoutes, context);
   app.register(fixRoutes, context);
   app.register(eventRoutes, context);
+  app.register(authenticatedRoutes, context);
+  app.register(captureRoutes, context);
+  app.register(streamRoutes, context);
   app.register(openapiRoutes);
+  app.register(docsRoutes);
   return app;
 }
 
-/** Throws OSN_LISTEN_REFUSED for a host that is not this machine. */
-export function assertLoopback(host: string): string {
+/** The address to listen on. Throws OSN_LISTEN_REFUSED for a host that is not this machine, unless `remote`. */
+export function addressOf(host: string, remote = false): string {
   if (typeof host !== "string") throw new TypeError("host: expected a string");
-  const address = loopbackAddress(host);
-  if (address === null) throw new OsnmadError("OSN_LISTEN_REFUSED", `${host} is not a loopback address.`);
-  return address;
+  const address = remote ? anyAddress(host) : loopbackAddress(host);
+  if (address !== null) return address;
+  throw new OsnmadError(
+    "OSN_LISTEN_REFUSED",
+    remote ? `${host} is not an IP address.` : `${host} is not a loopback address.`,
+  );
 }
 
-/** Listens and returns the base URL. Throws OSN_LISTEN_REFUSED, or OSN_LISTEN_FAILED (port in use, no right). */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {
-  const address = assertLoopback(host);
+/**
+ * Listens and returns the base URL. Beyond loopback only with `remote`, for a server that was built with
+ * `requireToken`. Throws OSN_LISTEN_REFUSED, or OSN_LISTEN_FAILED (port in use, no right).
+ */
+export async function listen(
+  app: FastifyInstance,
+  host: string,
+  port: number,
+  remote = false,
+): Promise<string> {
+  const address = addressOf(host, remote);
   if (!Number.isInteger(port)) throw new TypeError("port: expected an integer");
   if (port < 0 || port > 65535) throw new RangeError("port: 0 to 65535");
   try {
@@ -160,7 +227,7 @@ export async function listen(app: FastifyInstance, host: string, port: number): 
     throw new OsnmadError("OSN_LISTEN_FAILED", `${address} port ${port}: ${error.message}`, { cause: error });
   }
   const bound = app.server.address() as AddressInfo;
-  return `http://${address === "::1" ? "[::1]" : address}:${bound.port}`;
+  return `http://${address.includes(":") ? `[${address}]` : address}:${bound.port}`;
 }
 
 function notFound(
@@ -173,7 +240,9 @@ function notFound(
   if (methods === undefined) return problemOf("OSN_NOT_FOUND", "There is nothing at this path.");
   const allow = [...methods].sort().join(", ");
   reply.header("allow", allow);
-  return problemOf("OSN_METHOD_NOT_ALLOWED", `${request.method} is not possible here; ${allow} are.`, { status: 405 });
+  return problemOf("OSN_METHOD_NOT_ALLOWED", `${request.method} is not possible here; ${allow} are.`, {
+    status: 405,
+  });
 }
 
 const NUMBER_FORMS: Readonly<Record<string, RegExp>> = {

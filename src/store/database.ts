@@ -2,7 +2,7 @@
  * Opens the SQLite file of the data folder: rights, durability, schema. Positions are in it, so folder and
  * file are the owner's alone. SQLite documents the pragmas at sqlite.org/pragma.html.
  */
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { OsnmadError } from "../errors.js";
@@ -51,7 +51,30 @@ export function openDatabase(
   }
 }
 
-function schemaVersion(database: SqliteDatabase): number {
+/**
+ * Opens the database of `directory` for reading, as it is: nothing is created and no step taken. Throws
+ * OSN_USAGE where there is none, OSN_STATE_NEWER, OSN_STATE_CORRUPT or OSN_STATE_UNWRITABLE.
+ */
+export function openExisting(
+  directory: string,
+  migrations: readonly Migration[] = MIGRATIONS,
+): SqliteDatabase {
+  if (typeof directory !== "string") throw new TypeError("directory: expected a path");
+  const path = join(directory, DATABASE_FILE);
+  if (!existsSync(path)) throw new OsnmadError("OSN_USAGE", `There is no database in ${directory}.`);
+  let database: SqliteDatabase | null = null;
+  try {
+    database = new Database(path, { timeout: BUSY_TIMEOUT_MS, readonly: true, fileMustExist: true });
+    assertOurs(database, path);
+    assertNotNewer(database, path, migrations.length);
+    return database;
+  } catch (error) {
+    database?.close();
+    throw asStoreError(error, path);
+  }
+}
+
+export function schemaVersion(database: SqliteDatabase): number {
   return database.pragma("user_version", { simple: true }) as number;
 }
 

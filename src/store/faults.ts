@@ -40,6 +40,10 @@ export function parseBody(text: string, what: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new OsnmadError("OSN_STATE_CORRUPT", `The stored record of ${what} cannot be parsed.`);
+    throw corrupt(what);
   }
+}
+
+export function corrupt(what: string): OsnmadError {
+  return new OsnmadError("OSN_STATE_CORRUPT", `The stored record of ${what} cannot be parsed.`);
 }

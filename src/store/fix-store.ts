@@ -1,8 +1,9 @@
 /** The fixes of a run, in the order they came. */
-import type { Assurance, FixRecord } from "../pipeline/records.js";
 import type { Statement } from "better-sqlite3";
+import type { Assurance, FixRecord } from "../pipeline/records.js";
 import type { SqliteDatabase } from "./database.js";
-import { parseBody } from "./faults.js";
+import { hashOf } from "./evidence-store.js";
+import { corrupt, parseBody } from "./faults.js";
 import type { Instant } from "./instant.js";
 import { gstMsOf, parseUtcMs } from "./instant.js";
 import type { Page, PageOptions } from "./paging.js";
@@ -24,69 +25,209 @@ export interface FixFilter {
 export type StoredFix = FixRecord & { readonly id: number; readonly run: number };
 export type FixCounts = Record<Assurance, number>;
 
+/** A fix as the JSON text of a StoredFix: what is served without being taken apart. */
+export interface FixText {
+  readonly id: number;
+  readonly json: string;
+}
+
 interface FixRow {
   id: number;
   run_id: number;
   body: string;
+  valid: number;
 }
+
+interface Interval {
+  readonly fromId: number;
+  readonly beforeId: number;
+}
+
+/** Ids of one block of fix_blocks (src/store/migrations.ts). */
+const BLOCK_BITS = 10;
+const COLUMNS = "id, run_id, body, json_valid(body) AS valid";
 
 export class FixStore {
   readonly #database: SqliteDatabase;
+  readonly #now: () => number;
   readonly #insert: Statement;
+  readonly #evidenceId: Statement;
+  readonly #byId: Statement;
+  readonly #latest: Statement;
+  readonly #counts: Statement;
+  /** Statements of a search, by their text: what differs is which bounds are there. */
+  readonly #searches = new Map<string, Statement>();
 
-  constructor(database: SqliteDatabase) {
+  /** `now` gives milliseconds since 1970. */
+  constructor(database: SqliteDatabase, now: () => number = Date.now) {
     this.#database = database;
+    this.#now = now;
     this.#insert = database.prepare(
-      "INSERT INTO fixes (run_id, gst_ms, utc_ms, assurance, body) VALUES (?, ?, ?, ?, ?)",
+      `INSERT INTO fixes (run_id, gst_ms, utc_ms, stored_ms, evidence_id, assurance, body)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#evidenceId = database.prepare("SELECT id FROM evidence WHERE hash = ?").pluck();
+    this.#byId = database.prepare(`SELECT ${COLUMNS} FROM fixes WHERE id = ?`);
+    this.#latest = database
+      .prepare("SELECT max(id) FROM fixes INDEXED BY fixes_of_run WHERE run_id = ? AND assurance = ?")
+      .pluck();
+    this.#counts = database.prepare(
+      `SELECT coalesce(sum(nav_authenticated), 0) AS "nav-authenticated",
+         coalesce(sum(corroborated), 0) AS corroborated, coalesce(sum(unverified), 0) AS unverified
+       FROM fix_blocks WHERE run_id = ?`,
     );
   }
 
-  /** Appends one fix; call it inside a transaction (Store.write). */
+  /**
+   * Appends one fix; call it inside a transaction (Store.write), after its evidence was stored: a fix whose
+   * root object is not there is stored without the way to it.
+   */
   append(runId: number, fix: FixRecord): void {
     const utcMs = parseUtcMs(fix.utc);
     if (utcMs === null) throw new RangeError("utc: expected an RFC 3339 date-time");
-    this.#insert.run(runId, gstMsOf(fix.gst), utcMs, fix.assurance, JSON.stringify(fix));
+    const evidence = fix.evidence === null ? null : (this.#evidenceId.get(hashOf(fix.evidence)) ?? null);
+    this.#insert.run(
+      runId,
+      gstMsOf(fix.gst),
+      utcMs,
+      this.#now(),
+      evidence,
+      fix.assurance,
+      JSON.stringify(fix),
+    );
   }
 
   page(runId: number, filter: FixFilter, options: PageOptions): Page<StoredFix> {
-    assertPageOptions(options);
-    const terms = ["run_id = ?", `assurance IN (${filter.assurance.map(() => "?").join(", ")})`];
-    const values: (number | string)[] = [runId, ...filter.assurance];
-    if (options.beforeId !== undefined) {
-      terms.push("id < ?");
-      values.push(options.beforeId);
-    }
-    if (filter.from !== undefined) {
-      terms.push(`${filter.from.scale}_ms >= ?`);
-      values.push(filter.from.ms);
-    }
-    if (filter.to !== undefined) {
-      terms.push(`${filter.to.scale}_ms < ?`);
-      values.push(filter.to.ms);
-    }
-    const rows = this.#database
-      .prepare(
-        `SELECT id, run_id, body FROM fixes INDEXED BY fixes_of_run WHERE ${terms.join(" AND ")} ORDER BY id DESC LIMIT ?`,
-      )
-      .all(...values, options.limit + 1) as FixRow[];
-    return pageOf(rows, options.limit, fixOf);
+    return pageOf(this.#search(runId, filter, options), options.limit, (id) => fixOf(this.#row(id)));
+  }
+
+  /** As `page`, for handing on. */
+  textPage(runId: number, filter: FixFilter, options: PageOptions): Page<FixText> {
+    return pageOf(this.#search(runId, filter, options), options.limit, (id) => textOf(this.#row(id)));
+  }
+
+  /** One fix, null where there is none (any more). */
+  get(id: number): StoredFix | null {
+    const row = this.#byId.get(id) as FixRow | undefined;
+    return row === undefined ? null : fixOf(row);
+  }
+
+  /** As `get`, for handing on. */
+  text(id: number): FixText | null {
+    const row = this.#byId.get(id) as FixRow | undefined;
+    return row === undefined ? null : textOf(row);
   }
 
   /** The fix that came last, of the given levels. */
   latest(runId: number, assurance: readonly Assurance[]): StoredFix | null {
-    return this.page(runId, { assurance }, { limit: 1 }).items[0] ?? null;
+    const id = this.#latestId(runId, assurance);
+    return id === null ? null : this.get(id);
+  }
+
+  /** As `latest`, for handing on. */
+  latestText(runId: number, assurance: readonly Assurance[]): FixText | null {
+    const id = this.#latestId(runId, assurance);
+    return id === null ? null : this.text(id);
   }
 
   counts(runId: number): FixCounts {
-    const rows = this.#database
-      .prepare("SELECT assurance, count(*) AS fixes FROM fixes WHERE run_id = ? GROUP BY assurance")
-      .all(runId) as { assurance: Assurance; fixes: number }[];
-    const counts: FixCounts = { "nav-authenticated": 0, corroborated: 0, unverified: 0 };
-    for (const { assurance, fixes } of rows) counts[assurance] = fixes;
-    return counts;
+    return this.#counts.get(runId) as FixCounts;
+  }
+
+  #latestId(runId: number, assurance: readonly Assurance[]): number | null {
+    let newest: number | null = null;
+    for (const level of assurance) {
+      const id = this.#latest.get(runId, level) as number | null;
+      if (id !== null && (newest === null || id > newest)) newest = id;
+    }
+    return newest;
+  }
+
+  #row(id: number): FixRow {
+    return this.#byId.get(id) as FixRow;
+  }
+
+  /** Ids that pass, newest arrival first, one more than the page holds. */
+  #search(runId: number, filter: FixFilter, options: PageOptions): number[] {
+    assertPageOptions(options);
+    const wanted = options.limit + 1;
+    const found: number[] = [];
+    for (const interval of this.#intervals(runId, filter, options.beforeId ?? Number.MAX_SAFE_INTEGER)) {
+      // Each level is a range of the index by itself; the newest of all levels are among the newest of each.
+      const ids = filter.assurance.flatMap((level) =>
+        this.#searchLevel(runId, level, filter, interval, wanted - found.length),
+      );
+      ids.sort((left, right) => right - left);
+      found.push(...ids.slice(0, wanted - found.length));
+      if (found.length === wanted) break;
+    }
+    return found;
+  }
+
+  /** Where fixes of the time asked for may be, newest first: neighbouring blocks together. */
+  #intervals(runId: number, filter: FixFilter, beforeId: number): readonly Interval[] {
+    const { from, to } = filter;
+    if (from === undefined && to === undefined) return [{ fromId: 0, beforeId }];
+    const terms = ["run_id = ?", "block <= ?"];
+    const values = [runId, Math.floor(beforeId / 2 ** BLOCK_BITS)];
+    if (from !== undefined) {
+      terms.push(`max_${from.scale}_ms >= ?`);
+      values.push(from.ms);
+    }
+    if (to !== undefined) {
+      terms.push(`min_${to.scale}_ms < ?`);
+      values.push(to.ms);
+    }
+    const blocks = this.#prepared(
+      `SELECT block FROM fix_blocks WHERE ${terms.join(" AND ")} ORDER BY block DESC`,
+    ).all(...values) as number[];
+    const intervals: { fromId: number; beforeId: number }[] = [];
+    for (const block of blocks) {
+      const fromId = block * 2 ** BLOCK_BITS;
+      const last = intervals.at(-1);
+      if (last !== undefined && last.fromId === fromId + 2 ** BLOCK_BITS) last.fromId = fromId;
+      else intervals.push({ fromId, beforeId: Math.min(fromId + 2 ** BLOCK_BITS, beforeId) });
+    }
+    return intervals;
+  }
+
+  #searchLevel(
+    runId: number,
+    level: Assurance,
+    { from, to }: FixFilter,
+    { fromId, beforeId }: Interval,
+    limit: number,
+  ): number[] {
+    const terms = ["run_id = ?", "assurance = ?", "id >= ?", "id < ?"];
+    const values: (number | string)[] = [runId, level, fromId, beforeId];
+    if (from !== undefined) {
+      terms.push(`${from.scale}_ms >= ?`);
+      values.push(from.ms);
+    }
+    if (to !== undefined) {
+      terms.push(`${to.scale}_ms < ?`);
+      values.push(to.ms);
+    }
+    return this.#prepared(
+      `SELECT id FROM fixes INDEXED BY fixes_of_run WHERE ${terms.join(" AND ")} ORDER BY id DESC LIMIT ?`,
+    ).all(...values, limit) as number[];
+  }
+
+  #prepared(sql: string): Statement {
+    let statement = this.#searches.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql).pluck();
+      this.#searches.set(sql, statement);
+    }
+    return statement;
   }
 }
 
 function fixOf(row: FixRow): StoredFix {
   return { ...(parseBody(row.body, `fix ${row.id}`) as FixRecord), id: row.id, run: row.run_id };
+}
+
+function textOf({ id, run_id, body, valid }: FixRow): FixText {
+  if (valid !== 1 || !body.startsWith("{")) throw corrupt(`fix ${id}`);
+  return { id, json: `{"id":${id},"run":${run_id},${body.slice(1)}` };
 }

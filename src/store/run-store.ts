@@ -1,10 +1,13 @@
 /** The runs: one row for each start of the pipeline over one source, the newest kept and older ones let go. */
+import type { Statement } from "better-sqlite3";
 import type { Mode, SummaryRecord, TimeAssurance } from "../pipeline/records.js";
 import type { SqliteDatabase } from "./database.js";
 import { parseBody } from "./faults.js";
+import type { Page, PageOptions } from "./paging.js";
+import { assertPageOptions, pageOfRows } from "./paging.js";
 
-/** Rows deleted in one transaction when an old run goes: keeps the write-ahead log small. */
-const DELETE_BATCH = 5000;
+/** Rows deleted in one transaction when an old run goes: keeps the write-ahead log small, and requests answered. */
+const DELETE_BATCH = 1000;
 
 export interface NewRun {
   readonly mode: Mode;
@@ -37,6 +40,8 @@ interface RunRow {
 export class RunStore {
   readonly #database: SqliteDatabase;
   readonly #keep: number;
+  readonly #newest: Statement;
+  readonly #get: Statement;
 
   /** Keeps the `keep` newest runs, at least 1. */
   constructor(database: SqliteDatabase, keep: number) {
@@ -44,6 +49,8 @@ export class RunStore {
     if (keep < 1) throw new RangeError("keep: at least 1");
     this.#database = database;
     this.#keep = keep;
+    this.#newest = database.prepare("SELECT * FROM runs ORDER BY id DESC LIMIT 1");
+    this.#get = database.prepare("SELECT * FROM runs WHERE id = ?");
   }
 
   /** Begins a run and returns its number. */
@@ -72,11 +79,20 @@ export class RunStore {
   }
 
   get(id: number): Run | null {
-    return this.#run(this.#database.prepare("SELECT * FROM runs WHERE id = ?").get(id));
+    return runOf(this.#get.get(id));
   }
 
   newest(): Run | null {
-    return this.#run(this.#database.prepare("SELECT * FROM runs ORDER BY id DESC LIMIT 1").get());
+    return runOf(this.#newest.get());
+  }
+
+  /** All runs, the newest first. */
+  page(options: PageOptions): Page<Run> {
+    assertPageOptions(options);
+    const rows = this.#database
+      .prepare("SELECT * FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?")
+      .all(options.beforeId ?? Number.MAX_SAFE_INTEGER, options.limit + 1) as RunRow[];
+    return pageOfRows(rows, options.limit, (row) => runOf(row)!);
   }
 
   /** Deletes a run with all that belongs to it, a bounded number of rows a call; true while some are left. */
@@ -92,19 +108,19 @@ export class RunStore {
     this.#database.prepare("DELETE FROM runs WHERE id = ?").run(id);
     return false;
   }
+}
 
-  #run(found: unknown): Run | null {
-    if (found === undefined) return null;
-    const row = found as RunRow;
-    return {
-      id: row.id,
-      mode: row.mode,
-      source: row.source,
-      timeAssurance: row.time_assurance,
-      softwareVersion: row.software_version,
-      startedAtMs: row.started_at_ms,
-      finishedAtMs: row.finished_at_ms,
-      summary: row.summary === null ? null : (parseBody(row.summary, `run ${row.id}`) as SummaryRecord),
-    };
-  }
+function runOf(found: unknown): Run | null {
+  if (found === undefined) return null;
+  const row = found as RunRow;
+  return {
+    id: row.id,
+    mode: row.mode,
+    source: row.source,
+    timeAssurance: row.time_assurance,
+    softwareVersion: row.software_version,
+    startedAtMs: row.started_at_ms,
+    finishedAtMs: row.finished_at_ms,
+    summary: row.summary === null ? null : (parseBody(row.summary, `run ${row.id}`) as SummaryRecord),
+  };
 }

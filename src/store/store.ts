@@ -3,14 +3,19 @@
  * in WAL mode, one connection, synchronous: between two turns of the event loop no transaction is open, so a
  * reader sees committed rows only.
  */
+import type { Statement } from "better-sqlite3";
 import { existsSync } from "node:fs";
 import { OsnmadError } from "../errors.js";
+import { ArrivalStore } from "./arrivals.js";
 import { AuthenticatedStore } from "./authenticated-store.js";
 import type { SqliteDatabase } from "./database.js";
 import { BUSY_TIMEOUT_MS, openDatabase } from "./database.js";
 import { EventStore } from "./event-store.js";
+import { EvidenceStore } from "./evidence-store.js";
 import { asStoreError } from "./faults.js";
 import { FixStore } from "./fix-store.js";
+import type { RetentionOptions } from "./retention.js";
+import { Retention } from "./retention.js";
 import type { NewRun } from "./run-store.js";
 import { RunStore } from "./run-store.js";
 import { StateStore } from "./state-store.js";
@@ -19,9 +24,11 @@ export const DEFAULT_KEPT_RUNS = 10;
 /** How long a readiness probe waits for another process's transaction, ms: it must not hold up requests. */
 const PROBE_TIMEOUT_MS = 50;
 
-export interface StoreOptions {
+export interface StoreOptions extends RetentionOptions {
   /** How many of the newest runs are kept, the running one included. */
   readonly keepRuns?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
 }
 
 export type StoreReadiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
@@ -43,17 +50,28 @@ export class Store {
   readonly events: EventStore;
   readonly authenticated: AuthenticatedStore;
   readonly state: StateStore;
+  readonly evidence: EvidenceStore;
+  readonly arrivals: ArrivalStore;
+  readonly #retention: Retention;
   readonly #database: SqliteDatabase;
+  readonly #dataVersion: Statement;
+  readonly #listeners = new Set<() => void>();
+  #commits = 0;
   /** Message of the last write that failed, null after one that succeeded. */
   #fault: string | null = null;
 
   constructor(database: SqliteDatabase, options: StoreOptions = {}) {
     this.#database = database;
     this.runs = new RunStore(database, options.keepRuns ?? DEFAULT_KEPT_RUNS);
-    this.fixes = new FixStore(database);
-    this.events = new EventStore(database);
-    this.authenticated = new AuthenticatedStore(database);
+    const now = options.now ?? Date.now;
+    this.fixes = new FixStore(database, now);
+    this.events = new EventStore(database, now);
+    this.authenticated = new AuthenticatedStore(database, now);
     this.state = new StateStore(database);
+    this.evidence = new EvidenceStore(database);
+    this.arrivals = new ArrivalStore(database);
+    this.#retention = new Retention(database, this.runs, this.evidence, options, now);
+    this.#dataVersion = database.prepare("PRAGMA data_version").pluck();
   }
 
   /** Path of the database file. */
@@ -61,16 +79,48 @@ export class Store {
     return this.#database.name;
   }
 
+  /** Bytes of the database that hold something. */
+  get usedBytes(): number {
+    return this.#retention.usedBytes();
+  }
+
+  /** Message of the last write, where it failed and none succeeded since. */
+  get fault(): string | null {
+    return this.#fault;
+  }
+
+  /** Changes with every commit, of this connection or any other: what was made of the store may be kept till then. */
+  get version(): string {
+    // SQLite's own number does not count what this connection did (sqlite.org/pragma.html#pragma_data_version).
+    return `${this.#commits}.${this.#dataVersion.get() as number}`;
+  }
+
+  /** Calls `listener` after every commit of this connection, until the function that is returned is called. */
+  onCommit(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
   /**
    * Runs `work` in one transaction: all of it is on disk when this returns, and nothing of it when it throws.
    * Faults of disk and database come out as OsnmadError.
    */
   write<Result>(work: () => Result): Result {
+    const result = this.#commit(work);
+    this.#commits += 1;
+    for (const listener of this.#listeners) listener();
+    return result;
+  }
+
+  #commit<Result>(work: () => Result): Result {
     try {
       const result = this.#database.transaction(work).immediate();
       this.#fault = null;
       return result;
     } catch (error) {
+      this.evidence.forget();
       const fault = asStoreError(error, this.path);
       if (fault instanceof OsnmadError) this.#fault = fault.message;
       throw fault;
@@ -82,9 +132,14 @@ export class Store {
     return this.write(() => this.runs.begin(run));
   }
 
-  /** Deletes the runs beyond the bound, the oldest. */
+  /** Lets go what is beyond the bounds of runs, age and size, one step of bounded size; true while there is more. */
+  pruneSome(): boolean {
+    return this.write(() => this.#retention.step());
+  }
+
+  /** All steps of pruneSome at once. */
   prune(): void {
-    for (const expired of this.runs.expired()) this.removeRun(expired);
+    while (this.pruneSome());
   }
 
   /** Deletes a run with all that belongs to it, in transactions of bounded size. */
@@ -100,7 +155,7 @@ export class Store {
     const faultBefore = this.#fault;
     try {
       this.#database.pragma(`busy_timeout = ${PROBE_TIMEOUT_MS}`);
-      this.write(() => {
+      this.#commit(() => {
         // Taking the write lock finds a held lock and a read-only file. A full disk shows only in a write, which
         // costs a sync: it is tried while the last one failed, so that a recovered disk is noticed.
         if (faultBefore !== null) this.#database.exec("CREATE TABLE probe (x); DROP TABLE probe;");

@@ -6,10 +6,15 @@
 import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { homedir } from "node:os";
-import { basename, isAbsolute, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { FastifyInstance } from "fastify";
+import { OsnmadError } from "../../errors.js";
+import { loopbackAddress } from "../../http/loopback.js";
 import type { RunRecorder } from "../../http/run-recorder.js";
 import type { Mode, SummaryRecord, TimeAssurance } from "../../pipeline/records.js";
+import { defaultDataDirectory } from "../data-directory.js";
+
+export { defaultDataDirectory };
 
 /** What waits in the recorder is put on disk, and so becomes visible, at least this often. */
 const FLUSH_INTERVAL_MS = 500;
@@ -22,7 +27,13 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly dataDir: string;
+  readonly allowRemote: boolean;
+  readonly requireToken: boolean;
+  /** Requests a second of one client; undefined for 50, and no limit on loopback. */
+  readonly rateLimit?: number;
   readonly keepRuns: number;
+  readonly keepDays?: number;
+  readonly keepMegabytes?: number;
   readonly exitAfterReplay: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   /** Options that the composition root added to the command. */
@@ -30,9 +41,10 @@ export interface ServeOptions {
 }
 
 /**
- * Feeds a capture through the pipeline into `recorder`: `push` for every record, `satellites` and `osnma` at
- * least at the beginning and the end and every few seconds of the capture. It must give the event loop a turn
- * every few tens of milliseconds, or nothing is served meanwhile; it need not flush. Resolves with the summary,
+ * Feeds a capture through the pipeline into `recorder`: `evidence` before and `push` for every record,
+ * `satellites` and `osnma` at least at the beginning and the end and every few seconds of the capture. It must
+ * give the event loop a turn every few tens of milliseconds, or nothing is served meanwhile, and wait for
+ * `recorder.room(signal)`, or what the disk does not take is lost; it need not flush. Resolves with the summary,
  * or rejects with an OsnmadError (and nothing else, short of a defect) for a capture it cannot use. When
  * `signal` aborts it returns soon, in either way.
  */
@@ -58,12 +70,21 @@ export interface ServeDependencies {
 export function registerServe(program: Command, dependencies: ServeDependencies): Command {
   return program
     .command("serve")
-    .description("Replay a capture, keep what it yields, and serve it over HTTP on this machine")
+    .description("Replay a capture, keep what it yields, and serve it over HTTP")
     .requiredOption("--replay <file>", "capture to replay")
-    .option("--host <address>", "loopback address to listen on", "127.0.0.1")
+    .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 4747)
     .option("--data-dir <folder>", "where data is kept", defaultDataDirectory(process.env, homedir()))
+    .option("--allow-remote", "listen beyond loopback; needs a token (osnmad token create)", false)
+    .option("--require-token", "ask for a token on loopback as well", false)
+    .option(
+      "--rate-limit <number>",
+      "requests a second of one client; 0 for no limit (default: 50, none on loopback)",
+      parseCount,
+    )
     .option("--keep-runs <number>", "how many of the newest runs are kept", parseKeepRuns, 10)
+    .option("--keep-days <number>", "let go what was stored longer ago", parseDays)
+    .option("--keep-megabytes <number>", "let the oldest go above this size, at least 16", parseMegabytes)
     .option("--exit-after-replay", "stop when the replay is done instead of going on serving", false)
     .addOption(
       new Option("--log-level <level>", "what to log on standard error").choices(LOG_LEVELS).default("info"),
@@ -73,53 +94,81 @@ export function registerServe(program: Command, dependencies: ServeDependencies)
     });
 }
 
-/** The state folder of the XDG Base Directory Specification 0.8, which ignores a relative path. */
-export function defaultDataDirectory(
-  environment: Readonly<Record<string, string | undefined>>,
-  home: string,
-): string {
-  const state = environment["XDG_STATE_HOME"];
-  return join(state !== undefined && isAbsolute(state) ? state : join(home, ".local", "state"), "osnmad");
-}
-
 async function serve(options: ServeOptions, dependencies: ServeDependencies): Promise<void> {
-  const [{ openStore }, { RunRecorder }, { assertLoopback, buildServer, listen }, { destination, pino }] =
-    await Promise.all([
-      import("../../store/store.js"),
-      import("../../http/run-recorder.js"),
-      import("../../http/server.js"),
-      import("pino"),
-    ]);
-  assertLoopback(options.host);
+  const [
+    { openStore },
+    { TokenWatch },
+    { RunRecorder },
+    { addressOf, buildServer, listen },
+    { destination, pino },
+  ] = await Promise.all([
+    import("../../store/store.js"),
+    import("../../store/token-file.js"),
+    import("../../http/run-recorder.js"),
+    import("../../http/server.js"),
+    import("pino"),
+  ]);
+  addressOf(options.host, options.allowRemote);
   const { version } = dependencies;
+  const dataDirectory = resolve(options.dataDir);
+  const tokens = new TokenWatch(dataDirectory);
+  const remote = loopbackAddress(options.host) === null;
+  const requireToken = remote || options.requireToken;
+  if (requireToken && tokens.tokens().length === 0) {
+    throw new OsnmadError(
+      "OSN_LISTEN_REFUSED",
+      `${remote ? `${options.host} is not a loopback address` : "Tokens are asked for"}, and there is no token; ` +
+        "make one with osnmad token create.",
+    );
+  }
   // Synchronous: the last lines before an end are the ones that are needed. Never a position at info or above.
   const logger = pino({ level: options.logLevel }, destination({ dest: 2, sync: true }));
   const stop = stopOnSignal();
-  const dataDirectory = resolve(options.dataDir);
-  const store = openStore(dataDirectory, { keepRuns: options.keepRuns });
+  const { keepRuns, keepDays, keepMegabytes } = options;
+  const store = openStore(dataDirectory, { keepRuns, keepDays, keepMegabytes });
   try {
     const { mode, timeAssurance } = dependencies.describeRun?.(options) ?? {
       mode: "replay",
       timeAssurance: "capture",
     };
     const source = options.replay === "-" ? "standard input" : basename(options.replay);
-    const recorder = new RunRecorder(store, { mode, source, timeAssurance, softwareVersion: version });
-    const app = buildServer({ store, status: () => recorder.status(), version, logger });
+    const recorder = new RunRecorder(store, {
+      mode,
+      source,
+      timeAssurance,
+      softwareVersion: version,
+      onFault: (fault) => {
+        if (fault === null) logger.info("the store takes data again");
+        else logger.error({ fault }, "the store takes no data; what comes waits, as far as there is room");
+      },
+    });
+    const app = buildServer({
+      store,
+      status: () => recorder.status(),
+      version,
+      logger,
+      requireToken,
+      tokens: () => tokens.tokens(),
+      limitLoopback: options.rateLimit !== undefined,
+      ...(options.rateLimit === undefined ? {} : { requestsPerSecond: options.rateLimit }),
+      notReady: () => (stop.signal.aborted ? "The server is stopping." : null),
+    });
     try {
       try {
-        announce(await listen(app, options.host, options.port), source, dataDirectory, version);
+        const url = await listen(app, options.host, options.port, options.allowRemote);
+        announce(url, source, dataDirectory, version);
         logger.info({ run: recorder.runId, mode }, "replay begins");
         await replay(options, dependencies, recorder, stop.signal);
       } catch (error) {
         if (recorder.isEmpty) recorder.discard();
         throw error;
       }
-      const { state, ttfafSeconds, counts } = recorder.status();
+      const { state, ttfafSeconds, counts, queue } = recorder.status();
       logger.info(
-        { run: recorder.runId, state, ttfafSeconds, counts },
+        { run: recorder.runId, state, ttfafSeconds, counts, ...(queue.refused > 0 ? { queue } : {}) },
         stop.signal.aborted ? "replay was cut off" : "replay is done",
       );
-      if (!options.exitAfterReplay) await stop.signalled;
+      if (!options.exitAfterReplay) await goOnServing(recorder, stop.signalled);
     } finally {
       await closeServer(app);
     }
@@ -128,6 +177,16 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
     stop.release();
   }
   logger.info("stopped");
+}
+
+/** Until the signal; retention goes on, for age comes without rows as well. */
+async function goOnServing(recorder: RunRecorder, signalled: Promise<void>): Promise<void> {
+  const timer = setInterval(() => recorder.tryFlush(), FLUSH_INTERVAL_MS);
+  try {
+    await signalled;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** Runs the replay to its end, or to the signal's; what it brought is on disk afterwards. */
@@ -141,7 +200,8 @@ async function replay(
   const signal = AbortSignal.any([stopped, writing.signal]);
   const timer = setInterval(() => {
     try {
-      recorder.flush();
+      // A disk that refuses is waited for; anything else is a fault that ends the replay.
+      recorder.tryFlush();
     } catch (error) {
       writing.abort(error);
     }
@@ -158,14 +218,31 @@ async function replay(
     );
     const summary = await Promise.race([running, drained(signal)]);
     writing.signal.throwIfAborted();
-    recorder.finish(stopped.aborted ? null : summary);
+    await finish(recorder, stopped.aborted ? null : summary, stopped);
   } catch (error) {
-    // The fault of the disk is the cause, whatever the replay made of being aborted.
     writing.signal.throwIfAborted();
-    if (stopped.aborted || !recorder.isEmpty) recorder.finish(null);
+    if (stopped.aborted || !recorder.isEmpty) await finish(recorder, null, stopped);
     if (!stopped.aborted) throw error;
   } finally {
     clearInterval(timer);
+  }
+}
+
+/** Writes the end of the run; while the disk refuses, again and again until it takes it or a signal comes. */
+async function finish(
+  recorder: RunRecorder,
+  summary: SummaryRecord | null,
+  stopped: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      recorder.finish(summary);
+      return;
+    } catch (error) {
+      const waits = error instanceof OsnmadError && error.code === "OSN_STATE_UNWRITABLE" && !stopped.aborted;
+      if (!waits) throw error;
+      await new Promise((resolve) => setTimeout(resolve, FLUSH_INTERVAL_MS));
+    }
   }
 }
 
@@ -211,7 +288,7 @@ function stopOnSignal(): { signal: AbortSignal; signalled: Promise<void>; releas
 function announce(url: string, source: string, dataDirectory: string, version: string): void {
   process.stdout.write(
     `${version} listens on ${url} (data in ${dataDirectory}), replaying ${source}\n` +
-      ["/v1/status", "/v1/fixes/latest", "/v1/osnma", "/v1/satellites", "/v1/events", "/openapi.json"]
+      ["/v1/status", "/v1/fixes/latest", "/v1/osnma", "/v1/satellites", "/v1/events", "/v1/stream", "/docs"]
         .map((path) => `  curl ${url}${path}\n`)
         .join("") +
       "Ctrl-C stops it.\n",
@@ -221,6 +298,23 @@ function announce(url: string, source: string, dataDirectory: string, version: s
 function parsePort(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65535)
     throw new InvalidArgumentError("A port is 0 to 65535.");
+  return Number(text);
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError("A whole number is expected.");
+  return Number(text);
+}
+
+function parseDays(text: string): number {
+  if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || !(Number(text) > 0)) {
+    throw new InvalidArgumentError("A number of days above 0 is expected.");
+  }
+  return Number(text);
+}
+
+function parseMegabytes(text: string): number {
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 16) throw new InvalidArgumentError("At least 16 are kept.");
   return Number(text);
 }
 

@@ -11,6 +11,7 @@ export const eventRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { s
   app.get(
     "/v1/events",
     {
+      config: { scope: "read:status" },
       schema: {
         summary: "Events, newest first",
         querystring: EventsQuery,

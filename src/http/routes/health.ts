@@ -1,10 +1,11 @@
 /** `/healthz`: the process answers. `/readyz`: the store would take what comes. */
 import type { FastifyPluginCallbackTypebox } from "@fastify/type-provider-typebox";
+import { opens } from "../access.js";
 import { ProblemError, problemOf } from "../problem.js";
 import { Health200, NoQuery, PROBLEMS } from "../schemas.js";
 import type { RouteContext } from "./context.js";
 
-export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { store }, done) => {
+export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, context, done) => {
   app.get(
     "/healthz",
     {
@@ -25,10 +26,16 @@ export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
         response: { 200: Health200, ...PROBLEMS },
       },
     },
-    () => {
-      const readiness = store.readiness();
+    (request) => {
+      const own = context.notReady();
+      if (own !== null) throw new ProblemError(problemOf("OSN_NOT_READY", own, { status: 503 }));
+      const readiness = context.store.readiness();
       if (readiness.ready) return { status: "ok" as const };
-      throw new ProblemError(problemOf("OSN_NOT_READY", readiness.reason, { status: 503 }));
+      // The reason names a path of this machine: for its users, and for those who may see the status.
+      const { token } = request;
+      const mayKnow = token === null ? !context.tokensRequired : opens(token, "read:status");
+      const reason = mayKnow ? readiness.reason : "The store does not take data.";
+      throw new ProblemError(problemOf("OSN_NOT_READY", reason, { status: 503 }));
     },
   );
   done();

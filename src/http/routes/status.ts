@@ -7,6 +7,7 @@ export const statusRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
   app.get(
     "/v1/status",
     {
+      config: { scope: "read:status" },
       schema: {
         summary: "What this process is doing",
         querystring: NoQuery,
