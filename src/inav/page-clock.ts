@@ -70,6 +70,8 @@ interface Burst<S> {
 class BandClock<S> {
   readonly parity: number;
   readonly band: Band;
+  /** Nominal places of each word type as a mask of seconds of the subframe; 0 where it has none. */
+  readonly places = new Int32Array(64);
   burst: Burst<S> | null = null;
   /** Start of the newest slot that got a time, linear GST. */
   last: number | null = null;
@@ -80,6 +82,9 @@ class BandClock<S> {
   constructor(band: Band) {
     this.band = band;
     this.parity = band === "E1-B" ? 1 : 0;
+    for (let type = 0; type < 64; type++) {
+      for (const slot of nominalSlots(band, type) ?? []) this.places[type] |= 1 << slot;
+    }
   }
 }
 
@@ -229,10 +234,10 @@ export class PageClock<S> {
         }
         if (wordType !== 6) continue;
       }
-      const slots = nominalSlots(clock.band, wordType);
-      if (slots === null) continue;
+      let places = clock.places[wordType];
+      if (places === 0) continue;
       slotVoters++;
-      for (let j = 0; j < slots.length; j++) slotVotes[slots[j]]++;
+      for (; places !== 0; places &= places - 1) slotVotes[31 - Math.clz32(places & -places)]++;
     }
     let slotMask = 0;
     for (let slot = 0; slot < SUBFRAME_SECONDS; slot++)
@@ -422,8 +427,8 @@ export class PageClock<S> {
         const week = wnOfWord(page.word);
         contradicts = own !== tow || (week !== null && week !== wn);
       } else if (byPlace) {
-        const places = nominalSlots(clock.band, wordType);
-        contradicts = places === null ? !parted : !places.includes(second);
+        const places = clock.places[wordType];
+        contradicts = places === 0 ? !parted : (places & (1 << second)) === 0;
       }
       if (contradicts) {
         this.counts.contradicting++;

@@ -103,6 +103,7 @@ export class Chain {
 
   /** The MAC under the key disclosed in subframe `gst`. */
   macAt(gst: number): Mac | null {
+    if (gst > this.newestGst) return null;
     let mac = this.#macs.get(gst);
     if (mac === undefined) {
       const key = this.keyAt(gst);

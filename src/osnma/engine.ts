@@ -1066,23 +1066,30 @@ export class OsnmaEngine {
     if (this.#alert) return;
     for (const subframe of this.#subframes) {
       if (subframe.decided) continue;
-      let undecided = 0;
+      // Asked once for all satellites: most subframes wait for nothing but their slow key.
+      const fastGst = subframe.gst + FAST_DELAY_SECONDS;
+      const slowGst = subframe.gst + SLOW_DELAY_SECONDS;
+      const fastChain = subframe.fastDecided ? null : this.#chainDisclosing(fastGst);
+      const slowChain = this.#chainDisclosing(slowGst);
+      const fast = fastChain?.macAt(fastGst) ?? null;
+      const slow = slowChain?.macAt(slowGst) ?? null;
+      if (fast === null && slow === null) continue;
+      let fastLeft = 0;
+      let slowLeft = 0;
       for (const satellite of subframe.satellites) {
         if (satellite.slowDone) continue;
-        undecided++;
-        if (!satellite.fastDone) {
-          const disclosing = this.#chainDisclosing(subframe.gst + FAST_DELAY_SECONDS);
-          const mac = disclosing?.macAt(subframe.gst + FAST_DELAY_SECONDS) ?? null;
-          if (mac !== null) satellite.fastDone = this.#decide(subframe, satellite, mac, disclosing!, false);
+        if (!satellite.fastDone && fast !== null) {
+          satellite.fastDone = this.#decide(subframe, satellite, fast, fastChain!, false);
         }
-        if (satellite.fastDone) {
-          const disclosing = this.#chainDisclosing(subframe.gst + SLOW_DELAY_SECONDS);
-          const mac = disclosing?.macAt(subframe.gst + SLOW_DELAY_SECONDS) ?? null;
-          if (mac !== null) satellite.slowDone = this.#decide(subframe, satellite, mac, disclosing!, true);
+        if (satellite.fastDone && slow !== null) {
+          satellite.slowDone = this.#decide(subframe, satellite, slow, slowChain!, true);
         }
+        if (!satellite.fastDone) fastLeft++;
+        if (!satellite.slowDone) slowLeft++;
         if (this.#alert) return;
       }
-      subframe.decided = undecided === 0;
+      subframe.fastDecided = fastLeft === 0;
+      subframe.decided = slowLeft === 0;
     }
     if (this.firstFixAt === null) {
       let count = 0;
@@ -1274,7 +1281,7 @@ export class OsnmaEngine {
         navBits,
         bits,
       );
-      return bitsEqual(mac.digest(this.#message, length), 0, satellite.mack, at, layout.tagBits);
+      return sameTag(mac.digest(this.#message, length), satellite.mack, at, layout.tagBits);
     };
     if (tag.cop === 0) {
       if (matches(null)) {
@@ -1794,6 +1801,14 @@ function tagName(satellite: SatelliteSubframe, tag: SlotTag): TagName {
     adkd: tag.adkd,
     cop: tag.cop,
   };
+}
+
+/** Whether a MAC begins with the tag at `at`; tags of whole bytes on byte borders, which are on air, byte by byte. */
+function sameTag(digest: Uint8Array, mack: Uint8Array, at: number, tagBits: number): boolean {
+  if (((at | tagBits) & 7) !== 0) return bitsEqual(digest, 0, mack, at, tagBits);
+  const start = at >> 3;
+  for (let i = (tagBits >> 3) - 1; i >= 0; i--) if (digest[i] !== mack[start + i]) return false;
+  return true;
 }
 
 function isNamed(chain: Chain | null, cid: number, gst: number): boolean {

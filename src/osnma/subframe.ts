@@ -77,6 +77,8 @@ export class Subframe {
   keySearched = false;
   /** HKROOT bytes came while no satellite had delivered page 0. */
   headerless = false;
+  /** ADKD 0, 4 and MACSEQ of every satellite have been decided. */
+  fastDecided = false;
   /** Every tag of every satellite has been decided. */
   decided = false;
 
