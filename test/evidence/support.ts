@@ -79,7 +79,9 @@ function epochOf(
   const epoch = raw?.name === "RXM-RAWX" ? measurementEpoch(raw) : null;
   const inForce = satellites.of(Array.from({ length: MAX_SVID }, (_, i) => i + 1));
   const solution =
-    epoch === null || "refused" in epoch ? null : solvePosition({ epoch, satellites: inForce, options: solver });
+    epoch === null || "refused" in epoch
+      ? null
+      : solvePosition({ epoch, satellites: inForce, options: solver });
   const proofs = inForce
     .map(({ svid }) => engine.cedProof(svid))
     .filter((proof): proof is CedProof => proof !== null);
