@@ -54,6 +54,7 @@ export class EvidenceStore {
   readonly #remove: Statement;
   readonly #settle: Statement;
   readonly #addLoose: Statement;
+  readonly #count: Statement;
 
   constructor(database: SqliteDatabase) {
     this.#insert = database.prepare(
@@ -79,6 +80,7 @@ export class EvidenceStore {
     this.#unlink = database.prepare("DELETE FROM evidence_links WHERE parent = ?");
     this.#remove = database.prepare("DELETE FROM evidence WHERE id = ?");
     this.#settle = database.prepare("DELETE FROM evidence_loose WHERE id = ?");
+    this.#count = database.prepare("SELECT count(*) FROM evidence").pluck();
     this.#addLoose = database.prepare("INSERT OR IGNORE INTO evidence_loose (id) VALUES (?)");
   }
 
@@ -102,6 +104,11 @@ export class EvidenceStore {
         if (child !== undefined) this.#link.run(id, child);
       }
     }
+  }
+
+  /** How many objects are stored. */
+  count(): number {
+    return this.#count.get() as number;
   }
 
   /** Forgets what is known to be stored: for a transaction that was undone. */

@@ -173,6 +173,9 @@ export class Store {
     if (!this.#database.open) return;
     try {
       this.#database.pragma("wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      // A disk that takes nothing: the log stays, and is read at the next start.
+      if (!(asStoreError(error, this.path) instanceof OsnmadError)) throw error;
     } finally {
       this.#database.close();
     }

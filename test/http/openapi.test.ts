@@ -9,10 +9,13 @@ import type { OsnmaStatusRecord, SatelliteRecord } from "../../src/pipeline/reco
 import type { FixSchema, OsnmaSchema, SatelliteSchema } from "../../src/http/schemas.js";
 import type { StoredFix } from "../../src/store/fix-store.js";
 import {
+  authenticatedAt,
   authenticatingOsnma,
   coldOsnma,
   eventAt,
+  evidenceOf,
   fixAt,
+  ownFixAt,
   satellite,
   unverifiedFixAt,
 } from "../store/records.js";
@@ -32,12 +35,31 @@ const PATHS = [
   "/healthz",
   "/openapi.json",
   "/readyz",
+  "/v1/authenticated",
+  "/v1/captures",
   "/v1/events",
   "/v1/fixes",
   "/v1/fixes/latest",
+  "/v1/fixes/{id}",
+  "/v1/fixes/{id}/evidence",
   "/v1/osnma",
+  "/v1/osnma/history",
   "/v1/satellites",
   "/v1/status",
+  "/v1/stream",
+];
+const SCHEMAS = [
+  "Authenticated",
+  "Capture",
+  "Event",
+  "Evidence",
+  "Feature",
+  "Fix",
+  "Osnma",
+  "Problem",
+  "Provenance",
+  "Satellite",
+  "Status",
 ];
 
 async function descriptionOf(app: Parameters<typeof get>[0]): Promise<Description> {
@@ -74,7 +96,8 @@ describe("the OpenAPI description", () => {
     expect(Object.keys(description.paths).sort()).toEqual(PATHS);
     for (const path of PATHS) {
       const { responses } = description.paths[path].get;
-      expect(responses["200"].content["application/json"].schema, path).toBeDefined();
+      const type = path === "/v1/stream" ? "text/event-stream" : "application/json";
+      expect(responses["200"].content[type].schema, path).toBeDefined();
       for (const refused of ["4XX", "5XX"]) {
         expect(responses[refused].content["application/problem+json"].schema, path).toEqual({
           $ref: "#/components/schemas/Problem",
@@ -98,26 +121,16 @@ describe("the OpenAPI description", () => {
     const { app } = setup();
     const description = await descriptionOf(app);
     const names = [...JSON.stringify(description).matchAll(/"\$ref":"([^"]*)"/g)].map(([, target]) => target);
-    expect(new Set(names)).toEqual(
-      new Set(
-        ["Event", "Fix", "Osnma", "Problem", "Satellite", "Status"].map(
-          (name) => `#/components/schemas/${name}`,
-        ),
-      ),
-    );
-    expect(Object.keys(description.components.schemas).sort()).toEqual([
-      "Event",
-      "Fix",
-      "Osnma",
-      "Problem",
-      "Satellite",
-      "Status",
-    ]);
+    expect(new Set(names)).toEqual(new Set(SCHEMAS.map((name) => `#/components/schemas/${name}`)));
+    expect(Object.keys(description.components.schemas).sort()).toEqual(SCHEMAS);
   });
 
   it("is what every route answers, in every state of the run", async () => {
     const { app, recorder } = setup();
     const check = validatorOf(await descriptionOf(app));
+    const fix = ownFixAt(2);
+    const evidence = evidenceOf(fix);
+    const fixWithEvidence = { ...fix, evidence: evidence.root };
     const states = [
       () => {
         recorder.osnma(coldOsnma);
@@ -129,8 +142,10 @@ describe("the OpenAPI description", () => {
         recorder.osnma(authenticatingOsnma);
         recorder.satellites([satellite(1), satellite(36, { timingAuthenticatedAt: 1 })]);
         recorder.push(fixAt(1));
-        recorder.push(fixAt(2, { assurance: "nav-authenticated", reasons: [] }));
+        recorder.evidence(evidence.objects);
+        recorder.push(fixWithEvidence);
         recorder.push(eventAt(1));
+        recorder.push(authenticatedAt(1));
         recorder.ttfaf(91);
       },
     ];
@@ -138,14 +153,22 @@ describe("the OpenAPI description", () => {
       enter();
       recorder.flush();
       for (const path of PATHS) {
-        const { status, type, body } = await get(app, path);
-        if (path === "/v1/fixes/latest" && enter === states[0]) {
+        if (path === "/v1/stream") continue;
+        const { status, type, body } = await get(app, path.replace("{id}", enter === states[0] ? "1" : "3"));
+        if (["/v1/fixes/latest", "/v1/fixes/{id}/evidence"].includes(path) && enter === states[0]) {
           expect(status).toBe(404);
           check(path, "4XX", type.split(";")[0], body);
           continue;
         }
         expect(status, path).toBe(200);
         if (path !== "/openapi.json") check(path, "200", type.split(";")[0], body);
+      }
+      for (const path of ["/v1/fixes", "/v1/fixes/{id}"]) {
+        const response = await app.inject({
+          url: path.replace("{id}", "1"),
+          headers: { accept: "application/geo+json" },
+        });
+        check(path, "200", String(response.headers["content-type"]), response.json());
       }
     }
   });

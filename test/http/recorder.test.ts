@@ -8,7 +8,10 @@ import {
   authenticatingOsnma,
   coldOsnma,
   eventAt,
+  evidenceOf,
   fixAt,
+  GST,
+  ownFixAt,
   satellite,
   summary,
   unverifiedFixAt,
@@ -54,6 +57,7 @@ describe("the run recorder", () => {
         events: 1,
         authenticated: 1,
       },
+      queue: { waiting: 0, refused: 0 },
       replay: { progress: 0.25, finished: false },
       startedAt: "2026-01-02T00:00:00.000Z",
     });
@@ -108,24 +112,79 @@ describe("the run recorder", () => {
     expect(store.runs.newest()?.id).toBe(second.runId);
   });
 
-  it("holds a batch that the disk refuses, takes no more, and goes on without loss when there is room", () => {
+  it("holds what the disk refuses up to a bound, says so once, and writes it when there is room", async () => {
     const database = openDatabase(temporaryFolder());
     const store = new Store(database);
-    const recorder = new RunRecorder(store, { ...recorderOptions, batchRecords: 200 });
-    database.pragma(`max_page_count = ${database.pragma("page_count", { simple: true }) as number}`);
-    for (let second = 0; second < 200; second += 1) recorder.push(fixAt(second));
-    const next = (): void => {
-      recorder.push(fixAt(200));
-    };
-    expect(next).toThrow(expect.objectContaining({ code: "OSN_STATE_UNWRITABLE" }));
-    expect(next).toThrow(expect.objectContaining({ code: "OSN_STATE_UNWRITABLE" }));
-    expect(recorder.status().counts.fixes.corroborated).toBe(0);
+    const faults: (string | null)[] = [];
+    const recorder = new RunRecorder(store, {
+      ...recorderOptions,
+      batchRecords: 100,
+      queueRecords: 200,
+      onFault: (fault) => faults.push(fault),
+    });
+    const pages = database.pragma("page_count", { simple: true }) as number;
+    database.pragma(`max_page_count = ${pages}`);
+    const taken = Array.from({ length: 250 }, (_, second) => recorder.push(fixAt(second)));
+    expect(taken.lastIndexOf(true)).toBe(199);
+    expect(recorder.isBehind).toBe(true);
+    expect(recorder.status()).toMatchObject({
+      counts: { fixes: { corroborated: 0 } },
+      queue: { waiting: 200, refused: 50 },
+    });
+    expect(recorder.tryFlush()).toBe(false);
+    expect(() => {
+      recorder.flush();
+    }).toThrow(expect.objectContaining({ code: "OSN_STATE_UNWRITABLE" }));
+    expect(faults).toEqual([expect.stringMatching(/full/)]);
+    let hasRoom = false;
+    const room = recorder.room(new AbortController().signal).then(() => (hasRoom = true));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(hasRoom).toBe(false);
     database.pragma("max_page_count = 100000");
-    next();
+    await room;
+    expect(faults).toHaveLength(2);
+    expect(faults[1]).toBeNull();
+    expect(recorder.push(fixAt(300))).toBe(true);
     recorder.flush();
-    expect(store.fixes.counts(recorder.runId).corroborated).toBe(201);
-    expect(recorder.status().counts.fixes.corroborated).toBe(201);
+    const seconds = store.fixes
+      .page(recorder.runId, { assurance: ["corroborated"] }, { limit: 1000 })
+      .items.map(({ gst }) => gst - GST);
+    expect(seconds.reverse()).toEqual([...Array(200).keys(), 300]);
     store.close();
+  });
+
+  it("stops waiting for room when it is told to", async () => {
+    const database = openDatabase(temporaryFolder());
+    const store = new Store(database);
+    const recorder = new RunRecorder(store, { ...recorderOptions, batchRecords: 100 });
+    database.pragma(`max_page_count = ${database.pragma("page_count", { simple: true }) as number}`);
+    for (let second = 0; second <= 100; second += 1) recorder.push(fixAt(second));
+    const stop = new AbortController();
+    const room = recorder.room(stop.signal);
+    stop.abort();
+    await expect(room).rejects.toThrow(/abort/);
+    store.close();
+  });
+
+  it("puts evidence on disk with its fix and not without", () => {
+    const store = temporaryStore();
+    const recorder = new RunRecorder(store, recorderOptions);
+    const [first, second] = [ownFixAt(1), ownFixAt(2)];
+    const evidence = [evidenceOf(first), evidenceOf(second)];
+    recorder.evidence(evidence[0].objects);
+    recorder.push({ ...first, evidence: evidence[0].root });
+    recorder.evidence(evidence[1].objects);
+    recorder.flush();
+    const stored = store.evidence.ofFix(1);
+    expect(stored).toMatchObject({ root: evidence[0].root, mode: "replay" });
+    expect(new Map(stored?.objects)).toEqual(new Map(evidence[0].objects));
+    const kinds = (): number => store.evidence.count();
+    const shared = kinds();
+    expect(shared).toBe(evidence[0].objects.size);
+    recorder.push({ ...second, evidence: evidence[1].root });
+    recorder.flush();
+    // Words, tag, keys are the same objects: only the fix and what it measured came.
+    expect(kinds()).toBe(shared + 2);
   });
 
   it("checks its arguments", () => {

@@ -1,7 +1,7 @@
 /** `osnmad serve` as a process of its own, around a replay made by hand. */
 import Database from "better-sqlite3";
 import { Command } from "commander";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { defaultDataDirectory, registerServe } from "../../src/cli/commands/serve.js";
 import { DATABASE_FILE } from "../../src/store/database.js";
 import { temporaryFolder } from "../store/folder.js";
-import { compileInto } from "../store/compiled.js";
+import { compileInto, STORE_PARTS } from "../store/compiled.js";
 import { authenticatingOsnma, eventAt, fixAt, satellite, summary } from "../store/records.js";
 import type { Body } from "./support.js";
 
@@ -19,7 +19,12 @@ let script = "";
 
 beforeAll(() => {
   program = mkdtempSync(join(tmpdir(), "osnmad-serve-"));
-  const source = compileInto(program, ["store", "http", "errors.ts", "inav/gst.ts", "cli/commands/serve.ts"]);
+  const source = compileInto(program, [
+    ...STORE_PARTS,
+    "http",
+    "cli/commands/serve.ts",
+    "cli/data-directory.ts",
+  ]);
   script = join(program, "main.js");
   // The name of the capture says what the replay does.
   writeFileSync(
@@ -41,6 +46,7 @@ beforeAll(() => {
        while (path.endsWith("long.ubx")) {
          for (let n = 0; n < 20; n += 1) recorder.push(records.fix);
          await pause(5);
+         await recorder.room(signal);
          if (signal.aborted) throw signal.reason;
        }
        return records.summary;
@@ -65,6 +71,7 @@ interface Served {
   readonly ended: Promise<{ code: number | null; signal: string | null }>;
   readonly out: () => string;
   readonly err: () => string;
+  readonly pid: number | undefined;
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
@@ -99,7 +106,14 @@ function serveThrough(command: readonly string[], ...options: string[]): Served 
     });
   });
   url.catch(() => undefined);
-  return { url, ended, out: () => out, err: () => err, kill: (signal) => void child.kill(signal) };
+  return {
+    url,
+    ended,
+    out: () => out,
+    err: () => err,
+    pid: child.pid,
+    kill: (signal) => void child.kill(signal),
+  };
 }
 
 async function bodyOf(url: string): Promise<Body> {
@@ -113,6 +127,41 @@ async function until(url: string, hoped: (body: Body) => boolean): Promise<Body>
     if (hoped(body)) return body;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+interface StreamLine {
+  readonly id: string;
+  readonly event: string;
+}
+
+/** Fixes and events of a stream until there are `count`; `atEnd` is called then, and all that came is given. */
+async function readStream(
+  url: string,
+  lastId: string | null,
+  count: number,
+  atEnd: () => void = () => undefined,
+): Promise<StreamLine[]> {
+  const stop = new AbortController();
+  const response = await fetch(url, {
+    headers: lastId === null ? {} : { "last-event-id": lastId },
+    signal: stop.signal,
+  });
+  let text = "";
+  const lines = (): StreamLine[] =>
+    [...text.matchAll(/id: (\S+)\nevent: (fix|event)\ndata: .*\n\n/g)].map(([, id, event]) => ({
+      id,
+      event,
+    }));
+  try {
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      text += Buffer.from(chunk).toString();
+      if (lines().length >= count) break;
+    }
+  } finally {
+    atEnd();
+    stop.abort();
+  }
+  return lines();
 }
 
 function runsIn(folder: string): unknown[] {
@@ -223,22 +272,85 @@ describe("osnmad serve", () => {
     expect(runsIn(folder)).toMatchObject([{ source: "broken.ubx", ended: 1, whole: 0 }]);
   });
 
-  it("ends with 6 when the disk takes no more, and what was written stays whole", async () => {
+  it("says so when the disk takes no more, goes on serving, and takes data again when there is room", async () => {
     const folder = temporaryFolder();
-    // A limit of the file size, 512 KiB, stands for a full disk.
-    const limited = serveThrough(
+    // A limit of the file size, 512 KiB, stands for a full disk; it is soft, so that it can be lifted.
+    const full = serveThrough(
+      ["/bin/sh", "-c", 'ulimit -S -f 1024; exec "$0" "$@"'],
+      "--replay",
+      "long.ubx",
+      "--data-dir",
+      folder,
+    );
+    const url = await full.url;
+    const refused = await until(`${url}/readyz`, ({ code }) => code === "OSN_NOT_READY");
+    expect(refused).toMatchObject({ status: 503 });
+    await until(`${url}/v1/status`, ({ queue }) => (queue as { waiting: number }).waiting >= 100);
+    expect(full.err()).toMatch(/the store takes no data/);
+    const before = await bodyOf(`${url}/v1/status`);
+    expect(await bodyOf(`${url}/v1/fixes/latest`)).toMatchObject({ type: "fix" });
+    execFileSync("prlimit", [`--pid=${full.pid}`, "--fsize=unlimited"]);
+    const corroborated = (body: Body): number =>
+      (body["counts"] as { fixes: { corroborated: number } }).fixes.corroborated;
+    const after = await until(`${url}/v1/status`, (body) => corroborated(body) > corroborated(before) + 200);
+    expect(after).toMatchObject({ queue: { refused: 0 } });
+    expect(await bodyOf(`${url}/readyz`)).toEqual({ status: "ok" });
+    expect(full.err()).toMatch(/the store takes data again/);
+    full.kill("SIGTERM");
+    expect(await full.ended).toEqual({ code: 0, signal: null });
+    const database = new Database(join(folder, DATABASE_FILE));
+    expect(database.pragma("integrity_check", { simple: true })).toBe("ok");
+    // Every fix that was taken came to the disk, those that waited included.
+    const ids = database.prepare("SELECT count(*) AS n, max(id) AS last FROM fixes").get();
+    expect(ids).toMatchObject({ n: (ids as { last: number }).last });
+    database.close();
+  });
+
+  it("ends with 6 when it is stopped while the disk takes nothing, and what was written stays whole", async () => {
+    const folder = temporaryFolder();
+    const full = serveThrough(
       ["/bin/sh", "-c", 'ulimit -f 1024; exec "$0" "$@"'],
       "--replay",
       "long.ubx",
       "--data-dir",
       folder,
     );
-    expect(await limited.ended).toEqual({ code: 6, signal: null });
-    expect(limited.err()).toContain("OSN_STATE_UNWRITABLE");
+    await until(`${await full.url}/readyz`, ({ code }) => code === "OSN_NOT_READY");
+    full.kill("SIGTERM");
+    expect(await full.ended).toEqual({ code: 6, signal: null });
+    expect(full.err()).toContain("OSN_STATE_UNWRITABLE");
     const database = new Database(join(folder, DATABASE_FILE));
     expect(database.pragma("integrity_check", { simple: true })).toBe("ok");
     expect(database.prepare("SELECT count(*) FROM fixes").pluck().get()).toBeGreaterThan(20);
     database.close();
+  });
+
+  it("streams what is on disk: after a kill the stream goes on without gap or repeat", async () => {
+    const folder = temporaryFolder();
+    const killed = serve("--replay", "long.ubx", "--data-dir", folder);
+    const first = await readStream(`${await killed.url}/v1/stream`, null, 60, () => {
+      killed.kill("SIGKILL");
+    });
+    expect(await killed.ended).toMatchObject({ signal: "SIGKILL" });
+    const fixes = first.filter(({ event }) => event === "fix");
+    const database = new Database(join(folder, DATABASE_FILE), { readonly: true });
+    const stored = database.prepare("SELECT id FROM fixes ORDER BY id").pluck().all() as number[];
+    database.close();
+    expect(fixes.length).toBeGreaterThanOrEqual(50);
+    const streamed = fixes.map(({ id }) => Number(id.split("-")[1]));
+    expect(streamed.filter((id) => !stored.includes(id))).toEqual([]);
+
+    const again = serve("--replay", "a.ubx", "--data-dir", folder);
+    const url = await again.url;
+    await until(`${url}/v1/status`, ({ counts }) => (counts as { events: number }).events > 0);
+    const missing = stored.length - stored.indexOf(streamed[streamed.length - 1]) - 1;
+    // What run 1 still stored, then the fix and the event of run 2.
+    const rest = await readStream(`${url}/v1/stream`, first[first.length - 1].id, missing + 2);
+    const resumed = rest.filter(({ event }) => event === "fix").map(({ id }) => Number(id.split("-")[1]));
+    const newest = stored[stored.length - 1] + 1;
+    expect([...streamed, ...resumed]).toEqual(
+      Array.from({ length: newest - streamed[0] + 1 }, (_, n) => streamed[0] + n),
+    );
   });
 
   it("refuses another host before it touches the data folder", async () => {

@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net";
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ERRORS } from "../../src/errors.js";
-import { assertLoopback, listen } from "../../src/http/server.js";
+import { addressOf, listen } from "../../src/http/server.js";
 import { authenticatedAt, coldOsnma, eventAt, fixAt, unverifiedFixAt } from "../store/records.js";
 import { get, setup } from "./support.js";
 
@@ -71,6 +71,11 @@ describe("what the server refuses", () => {
       "/v1/osnma",
       "/v1/satellites",
       "/v1/events",
+      "/v1/osnma/history",
+      "/v1/authenticated",
+      "/v1/captures",
+      "/v1/stream",
+      "/v1/fixes/1",
     ]) {
       const { status, body } = await get(app, `${path}?colour=red`);
       expect([status, body.detail], path).toEqual([400, "colour: there is no such parameter."]);
@@ -100,7 +105,16 @@ describe("what the server refuses", () => {
     );
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom("/v1/fixes", "/v1/fixes/latest", "/v1/events", "/v1/satellites", "/v1/osnma"),
+        fc.constantFrom(
+          "/v1/fixes",
+          "/v1/fixes/latest",
+          "/v1/fixes/1",
+          "/v1/events",
+          "/v1/satellites",
+          "/v1/osnma",
+          "/v1/authenticated",
+          "/v1/captures",
+        ),
         fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 3 }),
         async (path, query) => {
           const response = await app.inject(`${path}?${new URLSearchParams(query).toString()}`);
@@ -158,7 +172,7 @@ describe("what the server refuses", () => {
     const { app, recorder, store } = setup();
     recorder.push(fixAt(0));
     recorder.flush();
-    store.fixes.page = () => {
+    store.fixes.textPage = () => {
       throw new Error("secret at 47.2468135");
     };
     const { status, body } = await get(app, "/v1/fixes");
@@ -200,9 +214,9 @@ describe("listening", () => {
       await expect(listen(app, host, 0), host).rejects.toMatchObject({ code: "OSN_LISTEN_REFUSED" });
     }
     expect(app.server.listening).toBe(false);
-    expect(assertLoopback("localhost")).toBe("127.0.0.1");
-    expect(assertLoopback("127.0.0.2")).toBe("127.0.0.2");
-    expect(assertLoopback("[::1]")).toBe("::1");
+    expect(addressOf("localhost")).toBe("127.0.0.1");
+    expect(addressOf("127.0.0.2")).toBe("127.0.0.2");
+    expect(addressOf("[::1]")).toBe("::1");
   });
 
   it("binds the loopback address and answers there", async () => {

@@ -4,6 +4,9 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
+/** What the store is made of: it reads evidence, and evidence reads what it is about. */
+export const STORE_PARTS = ["store", "evidence", "position", "ephemeris", "osnma", "inav", "errors.ts"];
+
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 function filesBelow(path: string): string[] {

@@ -1,4 +1,6 @@
 /** Records made by hand for the tests of store and API. */
+import type { CedProof } from "../../src/osnma/engine.js";
+import { buildEvidence, type Evidence } from "../../src/evidence/bundle.js";
 import type {
   AuthenticatedRecord,
   EventRecord,
@@ -23,10 +25,15 @@ export function fixAt(second: number, over: Partial<FixRecord> = {}): FixRecord 
     gst,
     utc: new Date(Date.UTC(2025, 3, 25, 10, 0, 0) + second * 1000).toISOString(),
     assurance: "corroborated",
-    reasons: ["the receiver's solution was not computed from authenticated data alone"],
+    reasons: [],
     mode: "replay",
     timeAssurance: "capture",
+    own: null,
+    ownFailure: "fewer than 4 satellites with authenticated data",
     receiver: {
+      assurance: "corroborated",
+      reasons: ["the receiver's solution was not computed from authenticated data alone"],
+      notes: [],
       latitudeE7: LATITUDE_E7,
       longitudeE7: LONGITUDE_E7,
       heightMm: 300_000 + second,
@@ -40,9 +47,61 @@ export function fixAt(second: number, over: Partial<FixRecord> = {}): FixRecord 
     },
     authenticatedSatellites: [2, 8, 11, 25],
     agreeingSatellites: [2, 8, 11, 25],
+    signs: [],
+    evidence: null,
     softwareVersion: "osnmad/0.1.0",
     ...over,
   };
+}
+
+/** A fix with a position of our own. */
+export function ownFixAt(second: number, over: Partial<FixRecord> = {}): FixRecord {
+  const covariance = { ee: 900, en: 1, eu: -2, nn: 800, nu: 3, uu: 4000 };
+  return fixAt(second, {
+    assurance: "nav-authenticated",
+    own: {
+      assurance: "nav-authenticated",
+      reasons: [],
+      notes: [],
+      latitudeE7: LATITUDE_E7 + 7,
+      longitudeE7: LONGITUDE_E7 - 7,
+      heightMm: 301_000,
+      covarianceMm2: covariance,
+      velocity: { northMmS: 1, eastMmS: -1, downMmS: 0, covarianceMm2S2: covariance },
+      clockBiasNs: -120,
+      clockDriftPpt: 350,
+      dopCenti: { gdop: 250, pdop: 220, hdop: 110, vdop: 190, tdop: 120 },
+      raim: "passed",
+      raimStatisticMilli: 2100,
+      raimThresholdMilli: 13_800,
+      protectionLevelMm: { horizontal: 9000, vertical: 15_000 },
+      signals: "E1",
+      ionosphereFrom: 11,
+      satellites: [2, 8, 11, 25].map((svid) => ({
+        svid,
+        iodNav: 77,
+        azimuthCdeg: 1000 * svid,
+        elevationCdeg: 4500,
+        residualMm: -40,
+        sigmaMm: 900,
+        cnoDbHz: 44,
+        authenticatedBy: authenticatedAt(second, svid).evidence,
+      })),
+      excluded: [{ svid: 18, reason: "unhealthy" }],
+    },
+    ownFailure: null,
+    ...over,
+  });
+}
+
+/** Evidence with what fixes share (words, tag, key, root key, public key) and what is of this fix alone. */
+export function evidenceOf(fix: FixRecord): Evidence {
+  const { evidence: _, ...record } = fix;
+  return buildEvidence(record, {
+    proofs: [cedProof],
+    position: null,
+    receiver: [{ message: "NAV-PVT", payload: Buffer.from(`${fix.gst}`.padEnd(92, " ")) }],
+  });
 }
 
 export function unverifiedFixAt(second: number): FixRecord {
@@ -168,4 +227,43 @@ export const summary: SummaryRecord = {
   rule: "guideline",
   mode: "replay",
   timeAssurance: "capture",
+};
+
+/** What a satellite's words were authenticated with, of the right form and without meaning. */
+const cedProof: CedProof = {
+  svid: 11,
+  iodNav: 77,
+  words: [1, 2, 3, 4, 5].map((type) => (type << 2).toString(16).padStart(2, "0") + "00".repeat(15)),
+  tags: [
+    {
+      prnA: 11,
+      prnD: 11,
+      gst: GST - 60,
+      ctr: 1,
+      adkd: 0,
+      cop: 15,
+      nmas: 2,
+      tag: "0123456789",
+      tagBits: 40,
+      macseq: null,
+      keyGst: GST - 30,
+      key: "ab".repeat(16),
+      chain: 0,
+    },
+  ],
+  chains: [
+    {
+      dsmKroot: "cd".repeat(104),
+      nmaHeader: 0x52,
+      publicKey: {
+        root: "ef".repeat(32),
+        pkid: 1,
+        type: "P-256",
+        point: `02${"11".repeat(32)}`,
+        proof: { leafIndex: 1, siblings: ["22", "33", "44", "55"].map((byte) => byte.repeat(32)) },
+      },
+    },
+  ],
+  rule: "guideline",
+  authenticatedAt: GST - 30,
 };

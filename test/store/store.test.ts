@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { DATABASE_FILE, openDatabase } from "../../src/store/database.js";
 import { ASSURANCE_LEVELS, AUTHENTICATED_LEVELS } from "../../src/store/fix-store.js";
 import { openStore, Store } from "../../src/store/store.js";
-import { compileInto } from "./compiled.js";
+import { compileInto, STORE_PARTS } from "./compiled.js";
 import { temporaryFolder, temporaryStore } from "./folder.js";
 import {
   authenticatedAt,
@@ -216,7 +216,10 @@ describe("events, authenticated data and states", () => {
       for (const svid of [11, 2, 11]) store.authenticated.append(run, authenticatedAt(0, svid));
     });
     const { items } = store.authenticated.page(run, 11, { limit: 10 });
-    expect(items).toEqual([3, 1].map((id) => ({ ...authenticatedAt(0, 11), id })));
+    expect(items).toEqual([3, 1].map((id) => ({ ...authenticatedAt(0, 11), id, run })));
+    expect(store.authenticated.page(run, null, { limit: 10 }).items.map(({ svid }) => svid)).toEqual([
+      11, 2, 11,
+    ]);
   });
 
   it("replace satellites and OSNMA status by newer ones", () => {
@@ -312,7 +315,7 @@ describe("writing", () => {
 
   it("keeps every transaction that was reported, whole ones only, when the process is killed", async () => {
     const folder = temporaryFolder();
-    const source = compileInto(folder, ["store", "errors.ts"]);
+    const source = compileInto(folder, STORE_PARTS);
     const script = join(folder, "writer.js");
     const data = join(folder, "data");
     writeFileSync(
