@@ -4,6 +4,7 @@ import { OsnmadError } from "../errors.js";
 import type { OsnmaSnapshot } from "../osnma/engine.js";
 import type { GivenKey, GivenRoot } from "../osnma/key-ring.js";
 import type { DataRule } from "../pipeline/records.js";
+import { standingOf } from "../trust/facts.js";
 import { applicabilityGst, explicitKeyName, loadTrust, type TrustMaterial } from "../trust/material.js";
 import { isRecord, loadState } from "../trust/state-store.js";
 
@@ -92,7 +93,10 @@ export function startMaterial(flags: TrustFlags): StartMaterial {
     noTrust: !flags.trust,
     ...(flags.state === undefined ? {} : { stateDir: flags.state }),
   });
-  const simulated = material.roots.some(({ standing }) => standing === "test");
+  // A key that hangs from no Galileo root we know of makes a simulation as much as a test root does.
+  const simulated =
+    material.roots.some(({ standing }) => standing === "test") ||
+    material.publicKeys.some(({ root }) => root === null || standingOf(root) === "test");
   const snapshot = flags.state === undefined ? null : snapshotOf(loadState(flags.state), simulated);
   return { ...givenOf(material), snapshot, warnings: material.warnings, simulated };
 }

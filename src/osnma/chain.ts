@@ -84,14 +84,6 @@ export class Chain {
     return true;
   }
 
-  /** Anchors the chain at a verified key that was kept from an earlier run. */
-  anchor(gst: number, key: Uint8Array): void {
-    if (gst <= this.newestGst) return;
-    this.newestGst = gst;
-    this.#newestKey = key;
-    this.#keys.set(gst, key);
-  }
-
   /** The key disclosed in subframe `gst`, derived from a newer one where need be; null when none is newer. */
   keyAt(gst: number): Uint8Array | null {
     if (gst > this.newestGst) return null;

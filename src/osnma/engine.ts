@@ -64,6 +64,11 @@ const KROOT_VALIDITY_SECONDS = 3600;
 const KROOT_AGE_SECONDS = 3 * 3600;
 /** Pages may arrive out of order by this much; older ones are refused. */
 const REORDER_SECONDS = 30;
+/** Keys older than the newest one known are derived this far back: a day. */
+const MAX_BACK_STEPS = 2880;
+/** Where the newest known key is further back than this, a failing candidate costs much: few are tried then. */
+const FAR_STEPS = 600;
+const FAR_CANDIDATES = 4;
 /** Margin on the number of chain steps that time allows. */
 const STEP_MARGIN = 4;
 /** Four satellites give a position. */
@@ -123,8 +128,8 @@ export interface OsnmaSnapshot {
   readonly alert: boolean;
   readonly keyRing: KeyRingSnapshot;
   readonly revokedChains: readonly string[];
-  /** The signed header last in force, and GST0 of the first KROOT under it: older ones do not bring others back. */
-  readonly status: { readonly header: number; readonly gst0: number } | null;
+  /** The signed header last in force, and since when its DSM-KROOT had a say: older ones bring nothing back. */
+  readonly status: { readonly header: number; readonly effectiveGst: number } | null;
   readonly chains: readonly {
     readonly role: "current" | "next";
     readonly dsm: string;
@@ -189,6 +194,7 @@ export interface CedProof {
 type KeptProof = Omit<TagProof, "chain"> & { readonly chain: Chain };
 
 interface Accumulation {
+  readonly wipes: number;
   bits: number;
   tags: TagName[];
   proofs: KeptProof[];
@@ -263,8 +269,8 @@ export class OsnmaEngine {
   #cpks: number | null = null;
   #cid: number | null = null;
   #header: number | null = null;
-  /** GST0 of the first KROOT accepted under the current header: older KROOTs cannot bring back an old header. */
-  #headerGst0 = Number.NEGATIVE_INFINITY;
+  /** Since when the newest DSM-KROOT accepted has had a say: older ones cannot bring anything back. */
+  #effectiveGst = Number.NEGATIVE_INFINITY;
   #headerHint: number | null = null;
   #startGst: number | null = null;
   #krootVerifiedAt: number | null = null;
@@ -272,7 +278,8 @@ export class OsnmaEngine {
   readonly #accumulations = new WeakMap<CedSet | TimingSet, Accumulation>();
   #ced: (InForce | undefined)[] = [];
   #timing: ({ readonly set: TimingSet; readonly accumulation: Accumulation } | undefined)[] = [];
-  #wipedAt = Number.NEGATIVE_INFINITY;
+  /** How often everything was dropped: what was gathered before counts for nothing after. */
+  #wipes = 0;
   readonly #slowTags = new WeakMap<SatelliteSubframe, SlotTag[]>();
   readonly #keptCandidates: (
     | {
@@ -330,7 +337,7 @@ export class OsnmaEngine {
   #installGivenRootKey(dsm: Uint8Array, nmaHeader: number): void {
     this.rootKeyAccepted = false;
     const gst0 = (((dsm[4] & 0x0f) << 8) | dsm[5]) * 604_800 + dsm[6] * 3600;
-    for (const key of this.#ring.candidates(dsm[0] & 0x0f, gst0)) {
+    for (const key of this.#ring.candidates(dsm[0] & 0x0f, gst0, false)) {
       const kroot = parseDsmKroot(dsm, key.key.type);
       if (kroot?.parameters == null || !verifyDsmKroot(kroot, nmaHeader, key.key)) continue;
       const chain = new Chain(kroot, kroot.parameters, nmaHeader, key.name, null);
@@ -506,15 +513,16 @@ export class OsnmaEngine {
         if (this.#isRecent(chain.kroot)) this.#krootVerifiedAt = this.#now;
         chain.verifiedOnAirAt = this.#now;
         this.#afterTrustChange();
+        return;
       }
-      return;
+      // What it proved has been dropped since, or it could not be verified then: it is judged anew.
     }
     if (this.#tryKroot(message, nmaHeader)) return;
     const known = this.#unverifiedKroots.find(
       (kept) => kept.nmaHeader === nmaHeader && sameMessage(kept.message, message),
     );
     if (known !== undefined) return;
-    const missing = this.#ring.candidates(message[0] & 0x0f, this.#now).length === 0;
+    const missing = this.#candidates(message[0] & 0x0f).length === 0;
     this.#unverifiedKroots.push({ message, nmaHeader, reported: true });
     if (this.#unverifiedKroots.length > MAX_UNVERIFIED_KROOTS) this.#unverifiedKroots.shift();
     const pkid = message[0] & 0x0f;
@@ -535,9 +543,13 @@ export class OsnmaEngine {
     }
   }
 
+  #candidates(pkid: number): RingKey[] {
+    return this.#ring.candidates(pkid, this.#now, this.#announcesNewTree());
+  }
+
   /** Verifies a DSM-KROOT with every usable key of its PKID, and acts on it. */
   #tryKroot(message: Uint8Array, nmaHeader: number): boolean {
-    for (const key of this.#ring.candidates(message[0] & 0x0f, this.#now)) {
+    for (const key of this.#candidates(message[0] & 0x0f)) {
       const kroot = parseDsmKroot(message, key.key.type);
       if (kroot !== null && verifyDsmKroot(kroot, nmaHeader, key.key)) {
         this.#acceptKroot(kroot, nmaHeader, key);
@@ -555,7 +567,10 @@ export class OsnmaEngine {
 
   #acceptPkr(message: Uint8Array, alertOnly: boolean): void {
     const pkr = parseDsmPkr(message);
-    const root = pkr === null ? undefined : this.#ring.roots.find(({ bytes }) => verifyDsmPkr(pkr, bytes));
+    const root =
+      pkr === null
+        ? undefined
+        : this.#ring.roots.find(({ name, bytes }) => !this.#ring.isRenewed(name) && verifyDsmPkr(pkr, bytes));
     if (pkr === null || root === undefined) {
       if (!alertOnly) {
         this.#event(
@@ -628,20 +643,65 @@ export class OsnmaEngine {
     return kroot.gst0 > this.#now - KROOT_AGE_SECONDS;
   }
 
+  /** Since when a DSM-KROOT has had a say: a chain of the future is announced from now on. */
+  #effectiveOf(kroot: DsmKroot): number {
+    return Math.min(kroot.gst0, this.#subframeNow);
+  }
+
+  /**
+   * How a genuine DSM-KROOT stands to the newest one accepted. `newer`: it decides. `older`: the same status, as
+   * the root of the ending chain beside the next one's; it may fill an empty place. `stale`: an old one, repeated
+   * by whoever: nothing of it counts, neither status nor key nor chain nor revocation.
+   *
+   * Status changes keep the hour of the root key as a rule, so between two of one time the satellites decide: more
+   * than half of those heard now must carry the header. Where that is undecided, only "don't use" is believed.
+   */
+  #orderOf(kroot: DsmKroot, nmaHeader: number, key: RingKey): "newer" | "older" | "stale" {
+    if (!this.#isRecent(kroot)) return "stale";
+    const effective = this.#effectiveOf(kroot);
+    if (effective > this.#effectiveGst) return "newer";
+    const inForce = this.#ring.inForce;
+    const sameKey = inForce === null || inForce === key;
+    if (nmaHeader === this.#header) {
+      if (effective < this.#effectiveGst) return sameKey ? "older" : "stale";
+      // A new key takes over within the hour: of the same tree a later one, of another only while it is introduced.
+      const sameTree =
+        inForce?.name.root === key.name.root || inForce?.name.root.startsWith("explicit:") === true;
+      const takesOver = sameTree || CPKS[(nmaHeader >> 1) & 7] === "nmt";
+      return sameKey || takesOver ? "newer" : "stale";
+    }
+    if (effective < this.#effectiveGst && !this.#isHourOf(kroot)) return "stale";
+    const support = this.#headerSupport(nmaHeader);
+    return support > 0.5 || (support === 0.5 && nmaHeader >> 6 === 3) ? "newer" : "stale";
+  }
+
+  /** Whether a root key is of the hour of the newest one accepted, or of a later hour. */
+  #isHourOf(kroot: DsmKroot): boolean {
+    return kroot.gst0 >= this.#effectiveGst - KROOT_VALIDITY_SECONDS;
+  }
+
+  /** Share of the satellites heard in the newest subframe with a header whose header is this one. */
+  #headerSupport(nmaHeader: number): number {
+    for (let i = this.#subframes.length - 1; i >= 0; i--) {
+      const share = this.#subframes[i].headerShare(nmaHeader);
+      if (share !== null) return share;
+    }
+    return 0;
+  }
+
   /** Acts on a DSM-KROOT whose signature covers `nmaHeader` (spec: NMA status, CPKS and the life cycle). */
   #acceptKroot(kroot: DsmKroot, nmaHeader: number, key: RingKey): void {
     const nmas = nmaHeader >> 6;
     const cid = (nmaHeader >> 4) & 3;
     const cpks = (nmaHeader >> 1) & 7;
     this.rootKeysVerified++;
-    if (nmaHeader !== this.#header && kroot.gst0 < this.#headerGst0) {
+    const order = this.#orderOf(kroot, nmaHeader, key);
+    if (order === "stale") {
       this.#event(
         "kroot-stale",
         "warning",
-        "A genuine but older DSM-KROOT was broadcast again; its status is not believed.",
-        {
-          header: nmaHeader.toString(16),
-        },
+        "A genuine but older DSM-KROOT was broadcast again; it changes nothing.",
+        { header: nmaHeader.toString(16).padStart(2, "0"), wnK: kroot.wn, towhK: kroot.towh },
       );
       return;
     }
@@ -652,8 +712,8 @@ export class OsnmaEngine {
       });
       return;
     }
-    if (this.#isRecent(kroot)) this.#krootVerifiedAt = this.#now;
-    const taken = this.#ring.putInForce(key);
+    this.#krootVerifiedAt = this.#now;
+    const taken = order === "older" ? null : this.#ring.putInForce(key);
     this.#event(
       "kroot-verified",
       "info",
@@ -703,10 +763,17 @@ export class OsnmaEngine {
       chain = this.#chainOf(kroot, nmaHeader, key.name);
     }
 
+    if (order === "older") {
+      // Not the newest word on the status, but of the same: it may give its chain the place that is empty.
+      if (chain !== null && this.#current === null && chain.cid === cid) this.#place(chain, cid);
+      this.#afterTrustChange();
+      return;
+    }
     if (CPKS[cpks] === "crev")
       this.#revokeChains(
         (other) =>
-          nmas === 3 ? other.cid === cid && other !== chain : other !== chain && other !== this.#next,
+          other.kroot.gst0 <= kroot.gst0 &&
+          (nmas === 3 ? other.cid === cid && other !== chain : other !== chain && other !== this.#next),
         "crev",
       );
     if (CPKS[cpks] === "pkrev") {
@@ -724,10 +791,8 @@ export class OsnmaEngine {
     }
     if (chain !== null) this.#place(chain, cid);
 
-    if (nmaHeader !== this.#header) {
-      this.#header = nmaHeader;
-      this.#headerGst0 = kroot.gst0;
-    }
+    this.#header = nmaHeader;
+    this.#effectiveGst = Math.max(this.#effectiveGst, this.#effectiveOf(kroot));
     if (cpks !== this.#cpks) {
       this.#cpks = cpks;
       this.#event(
@@ -760,10 +825,13 @@ export class OsnmaEngine {
     if (known !== undefined) {
       const newest = known.newestGst;
       const steps = Math.abs(kroot.gst0 - SUBFRAME_SECONDS - newest) / SUBFRAME_SECONDS;
-      if (
-        steps <= this.#maxSteps(Math.min(newest, kroot.gst0)) &&
-        known.verifyKey(kroot.gst0 - SUBFRAME_SECONDS, kroot.kroot, steps)
-      ) {
+      const isPast = kroot.gst0 - SUBFRAME_SECONDS <= newest;
+      const bound = isPast ? MAX_BACK_STEPS : this.#maxSteps(newest);
+      if (steps > bound) {
+        // Too far to be checked now is no contradiction: what is known stays as it is.
+        return known;
+      }
+      if (known.verifyKey(kroot.gst0 - SUBFRAME_SECONDS, kroot.kroot, steps)) {
         known.kroot = kroot;
         known.nmaHeader = nmaHeader;
         known.signedBy = signedBy;
@@ -897,7 +965,7 @@ export class OsnmaEngine {
   #wipe(): void {
     this.#ced = [];
     this.#timing = [];
-    this.#wipedAt = this.#now;
+    this.#wipes++;
   }
 
   /** New chain, key or status: keys that were received before may verify now. */
@@ -961,33 +1029,41 @@ export class OsnmaEngine {
     // Runs for every page: most hold no key bits of any chain known, and end here.
     if (index >= 0 && !this.#holdsKey(index)) return;
     const header = subframe.nmaHeader;
-    if (header === null && this.#current === null) return;
-    const cid = header === null ? this.#current!.cid : (header >> 4) & 3;
-    const chain = this.#chainNamed(cid, subframe.gst);
-    if (chain === null) return;
+    const named = header === null ? null : this.#chainNamed((header >> 4) & 3, subframe.gst);
+    if (named !== null && this.#tryKeyOf(subframe, named, index, header, true)) return;
+    // One satellite's header must not decide for all: the chain that is signed to be in force is tried as well.
+    const current = this.#current;
+    if (current !== null && current !== named && isNamed(current, current.cid, subframe.gst)) {
+      this.#tryKeyOf(subframe, current, index, header, header === null);
+    }
+  }
+
+  /** Tries the key of a subframe with one chain, which the header on air names or not. Returns whether it verified. */
+  #tryKeyOf(subframe: Subframe, chain: Chain, index: number, header: number | null, named: boolean): boolean {
     const { keyStartBit, keyBits, keyPages } = chain.layout;
-    if (index >= 0 && (keyPages & (1 << index)) === 0) return;
+    if (index >= 0 && (keyPages & (1 << index)) === 0) return false;
     const missing = keyPages & ~subframe.received;
     if (missing !== 0) {
       if (index >= 0 && this.firstFixAt === null) this.#searchKey(subframe, chain, missing, header);
-      return;
+      return subframe.keyVerified;
     }
-    if (!this.#mayUse(chain, header ?? 0)) return;
+    if (!this.#mayUse(chain, header ?? 0)) return false;
     const candidates = subframe.keyCandidates(keyStartBit, keyBits, keyPages);
-    if (candidates === null) return;
+    if (candidates === null) return false;
     const { keysTried } = subframe;
-    const isFirstTry = keysTried.size === 0;
     const before = keysTried.size;
+    const isFar = Math.abs(subframe.gst - chain.newestGst) > FAR_STEPS * SUBFRAME_SECONDS;
+    const bound = subframe.gst <= chain.newestGst ? MAX_BACK_STEPS : this.#maxSteps(chain.newestGst);
     for (const key of candidates) {
       const name = `${chain.identity} ${hex(key)}`;
-      if (keysTried.has(name) || keysTried.size >= MAX_KEYS_TRIED) continue;
-      if (chain.verifyKey(subframe.gst, key, this.#maxSteps(chain.newestGst))) {
+      if (keysTried.has(name) || keysTried.size >= (isFar ? FAR_CANDIDATES : MAX_KEYS_TRIED)) continue;
+      if (chain.verifyKey(subframe.gst, key, bound)) {
         this.#keyVerified(subframe, chain);
-        return;
+        return true;
       }
       keysTried.add(name);
     }
-    if (!isFirstTry || keysTried.size === before) return;
+    if (!named || before > 0 || keysTried.size === 0) return false;
     this.#event(
       "key-failed",
       "warning",
@@ -998,6 +1074,7 @@ export class OsnmaEngine {
         keyTow: towOf(subframe.gst),
       },
     );
+    return false;
   }
 
   /**
@@ -1042,7 +1119,7 @@ export class OsnmaEngine {
       const slow = subframe.gst === keyGst - SLOW_DELAY_SECONDS;
       if (!fast && !slow) continue;
       for (const satellite of subframe.satellites) {
-        const header = subframe.headerFor(satellite) ?? this.#assumedHeader();
+        const header = satellite.nmaHeader ?? this.#assumedHeader(subframe);
         const chain = header === null ? null : this.#chainNamed((header >> 4) & 3, subframe.gst);
         if (chain === null || !chain.layout.usable) continue;
         for (const tag of this.#tagsOf(satellite, chain)) {
@@ -1150,8 +1227,8 @@ export class OsnmaEngine {
     disclosing: Chain,
     slow: boolean,
   ): boolean {
-    const heard = subframe.headerFor(satellite);
-    const header = heard ?? this.#assumedHeader();
+    const heard = satellite.nmaHeader;
+    const header = heard ?? this.#assumedHeader(subframe);
     if (header === null) return true;
     const chain = this.#chainNamed((header >> 4) & 3, subframe.gst);
     if (chain === null) return false;
@@ -1179,11 +1256,12 @@ export class OsnmaEngine {
   }
 
   /**
-   * The header of a subframe whose page 0 no satellite delivered: the one that is signed. It is part of what a
-   * tag is computed over, so a wrong assumption authenticates nothing, and must not count as a failure either.
+   * The header for a satellite whose page 0 is missing: what at least two others send, else the one that is
+   * signed. It is part of what a tag is computed over, so a wrong assumption authenticates nothing, and must not
+   * count as a failure either.
    */
-  #assumedHeader(): number | null {
-    return this.#header ?? this.#current?.nmaHeader ?? null;
+  #assumedHeader(subframe: Subframe): number | null {
+    return subframe.agreedHeader ?? this.#header ?? this.#current?.nmaHeader ?? subframe.nmaHeader;
   }
 
   #decideMacseq(satellite: SatelliteSubframe, chain: Chain, mac: Mac, assumed: boolean): void {
@@ -1383,8 +1461,9 @@ export class OsnmaEngine {
     // Neither a tag sent under "don't use" or a reserved status nor one opened after such a status counts.
     if (nmaStatus === null || nmaStatus === "dont-use" || this.#nmas === 3 || this.#nmas === 0) return;
     let accumulation = this.#accumulations.get(set);
-    if (accumulation === undefined || accumulation.verifiedAt < this.#wipedAt) {
+    if (accumulation === undefined || accumulation.wipes !== this.#wipes) {
       accumulation = {
+        wipes: this.#wipes,
         bits: 0,
         tags: [],
         proofs: [],
@@ -1522,7 +1601,7 @@ export class OsnmaEngine {
   #made(entry: InForce): NonNullable<InForce["made"]> {
     const { set, accumulation, made } = entry;
     if (made?.tags === accumulation.tags.length) return made;
-    const words = set.words.map((word) => word.slice());
+    const words = set.words.map((word, i) => signedBits(word, i + 1));
     const data = { svid: set.svid, iodNav: set.iodNav, words };
     entry.made = {
       tags: accumulation.tags.length,
@@ -1600,7 +1679,7 @@ export class OsnmaEngine {
       return null;
     const { word6, word10 } = entry.set;
     return authenticate(
-      { svid, word6: word6.word.slice(), word10: word10.word.slice() },
+      { svid, word6: signedBits(word6.word, 6), word10: signedBits(word10.word, 10) },
       this.#evidenceOf(entry.accumulation),
     );
   }
@@ -1728,9 +1807,9 @@ export class OsnmaEngine {
       keyRing: this.#ring.snapshot(),
       revokedChains: [...this.#revokedChains],
       status:
-        this.#header === null || !Number.isFinite(this.#headerGst0)
+        this.#header === null || !Number.isFinite(this.#effectiveGst)
           ? null
-          : { header: this.#header, gst0: this.#headerGst0 },
+          : { header: this.#header, effectiveGst: this.#effectiveGst },
       chains: [...keep("current", this.#current), ...keep("next", this.#next)],
     };
   }
@@ -1745,7 +1824,7 @@ export class OsnmaEngine {
     }
     if (snapshot.status !== null) {
       this.#header = snapshot.status.header;
-      this.#headerGst0 = snapshot.status.gst0;
+      this.#effectiveGst = snapshot.status.effectiveGst;
     }
     for (const kept of snapshot.chains) {
       // A stored chain is worth what its signature is worth under the keys trusted now.
@@ -1801,6 +1880,25 @@ function tagName(satellite: SatelliteSubframe, tag: SlotTag): TagName {
     adkd: tag.adkd,
     cop: tag.cop,
   };
+}
+
+/**
+ * A copy of a word with what no tag covers set to zero: spare bits, the time of week of word 6 and the almanac of
+ * word 10. Of word 5 week and time of week stay: they are the page's time, against which they were checked.
+ */
+function signedBits(word: Uint8Array, type: number): Uint8Array {
+  const copy = word.slice();
+  if (type === 1 || type === 2 || type === 4) copy[15] &= 0xfc;
+  else if (type === 5) copy.fill(0, 14);
+  else if (type === 6) {
+    copy[13] &= 0x80;
+    copy.fill(0, 14);
+  } else if (type === 10) {
+    copy[0] &= 0xfc;
+    copy.fill(0, 1, 10);
+    copy[10] &= 0x03;
+  }
+  return copy;
 }
 
 /** Whether a MAC begins with the tag at `at`; tags of whole bytes on byte borders, which are on air, byte by byte. */

@@ -142,11 +142,14 @@ export class KeyRing {
     return this.#keys.get(nameOf(name)) ?? null;
   }
 
-  /** Keys with this PKID that are usable at `gst`, over all roots; the key in force first. */
-  candidates(pkid: number, gst: number): RingKey[] {
+  /**
+   * Keys with this PKID that are usable at `gst`, over all roots; the key in force first. None below the one in
+   * force: PKIDs do not go back, but where a new Merkle tree is being introduced (`renewal`).
+   */
+  candidates(pkid: number, gst: number, renewal: boolean): RingKey[] {
     const found: RingKey[] = [];
     for (const key of this.#keys.values()) {
-      if (key.name.pkid !== pkid || !this.isUsable(key)) continue;
+      if (key.name.pkid !== pkid || !this.isUsable(key) || this.#isBelowInForce(key.name, renewal)) continue;
       if (
         (key.validFrom !== null && gst < key.validFrom) ||
         (key.validUntil !== null && gst >= key.validUntil)
@@ -162,10 +165,19 @@ export class KeyRing {
     if (this.#renewedRoots.has(root)) return true;
     const status = this.#keys.get(nameOf({ root, pkid }))?.status;
     if (status === "revoked" || status === "superseded") return true;
+    return this.#isBelowInForce({ root, pkid }, renewal);
+  }
+
+  #isBelowInForce(name: PublicKeyName, renewal: boolean): boolean {
     const inForce = this.#inForce;
-    if (inForce === null || pkid >= inForce.name.pkid) return false;
+    if (inForce === null || name.pkid >= inForce.name.pkid) return false;
     // PKIDs begin again with a new tree: while one is being introduced, only the same root orders them.
-    return renewal ? inForce.name.root === root : sameTree(inForce.name, { root, pkid });
+    return renewal ? inForce.name.root === name.root : sameTree(inForce.name, name);
+  }
+
+  /** Whether the tree of this root has been renewed: nothing under it counts any more. */
+  isRenewed(root: string): boolean {
+    return this.#renewedRoots.has(root);
   }
 
   /** Takes in a key that a DSM-PKR proved. Returns null where the point is on no curve. */

@@ -82,8 +82,8 @@ function isStatus(value: unknown): value is NonNullable<OsnmaSnapshot["status"]>
     Number.isInteger(value["header"]) &&
     (value["header"] as number) >= 0 &&
     (value["header"] as number) <= 255 &&
-    Number.isInteger(value["gst0"]) &&
-    Math.abs(value["gst0"] as number) < MAX_GST
+    Number.isInteger(value["effectiveGst"]) &&
+    Math.abs(value["effectiveGst"] as number) < MAX_GST
   );
 }
 

@@ -111,6 +111,27 @@ export class Subframe {
     return best;
   }
 
+  /** The header that more than half of the satellites with one send, and at least two; else null. */
+  get agreedHeader(): number | null {
+    const header = this.nmaHeader;
+    if (header === null) return null;
+    let count = 0;
+    for (const satellite of this.satellites) if (satellite.nmaHeader === header) count++;
+    return count >= 2 && (this.headerShare(header) ?? 0) > 0.5 ? header : null;
+  }
+
+  /** Share of the satellites whose header is known that send `header`; null while none is known. */
+  headerShare(header: number): number | null {
+    let known = 0;
+    let same = 0;
+    for (const { nmaHeader } of this.satellites) {
+      if (nmaHeader === null) continue;
+      known++;
+      if (nmaHeader === header) same++;
+    }
+    return known === 0 ? null : same / known;
+  }
+
   /** The header to use with `satellite`: its own, or where page 0 is missing what the others send. */
   headerFor(satellite: SatelliteSubframe): number | null {
     return satellite.nmaHeader ?? this.nmaHeader;

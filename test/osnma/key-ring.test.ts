@@ -19,13 +19,13 @@ describe("the key ring", () => {
     const keys = ring();
     expect(
       keys
-        .candidates(1, 0)
+        .candidates(1, 0, false)
         .map(({ name }) => name.root)
         .sort(),
     ).toEqual([rootA, rootB].sort());
     keys.putInForce(find(keys, rootA, 2));
-    expect(keys.candidates(1, 0).map(({ name }) => name.root)).toEqual([rootB]);
-    expect(keys.candidates(3, 0)).toHaveLength(1);
+    expect(keys.candidates(1, 0, false).map(({ name }) => name.root)).toEqual([rootB]);
+    expect(keys.candidates(3, 0, false)).toHaveLength(1);
     expect(keys.isRefused(rootA, 1, false)).toBe(true);
     expect(keys.isRefused(rootA, 3, false)).toBe(false);
     expect(keys.isRefused(rootB, 1, false)).toBe(false);
@@ -36,12 +36,12 @@ describe("the key ring", () => {
     keys.putInForce(find(keys, rootA, 2));
     expect(keys.putInForce(find(keys, rootB, 1))).toMatchObject({ renewal: true });
     for (const pkid of [1, 2, 3]) {
-      expect(keys.candidates(pkid, 0).filter(({ name }) => name.root === rootA)).toEqual([]);
+      expect(keys.candidates(pkid, 0, false).filter(({ name }) => name.root === rootA)).toEqual([]);
       expect(keys.isRefused(rootA, pkid, false)).toBe(true);
     }
     const restored = new KeyRing([...inA.roots, ...inB.roots], [...inA.keys, ...inB.keys], keys.snapshot());
     expect(restored.inForce?.name).toEqual({ root: rootB, pkid: 1 });
-    expect(restored.candidates(3, 0)).toEqual([]);
+    expect(restored.candidates(3, 0, false)).toEqual([]);
   });
 
   it("revocation takes every lower PKID of the tree", () => {
@@ -55,7 +55,7 @@ describe("the key ring", () => {
   it("the validity of a key bounds its use, both ends", () => {
     const [key] = inA.keys;
     const keys = new KeyRing(inA.roots, [{ ...key, validFrom: 100, validUntil: 200 }]);
-    expect([99, 100, 199, 200].map((gst) => keys.candidates(1, gst).length)).toEqual([0, 1, 1, 0]);
+    expect([99, 100, 199, 200].map((gst) => keys.candidates(1, gst, false).length)).toEqual([0, 1, 1, 0]);
   });
 
   it("a point on no curve is no key", () => {
@@ -71,6 +71,6 @@ describe("the key ring", () => {
     keys.revokeBelow(find(keys, rootA, 3));
     const renamed = { ...inA.keys[0], root: "explicit:00" };
     const restored = new KeyRing(inA.roots, [renamed], keys.snapshot());
-    expect(restored.candidates(1, 0)).toEqual([]);
+    expect(restored.candidates(1, 0, false)).toEqual([]);
   });
 });
