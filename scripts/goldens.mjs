@@ -22,10 +22,14 @@ function replay(name) {
     ...(trust.rootKey ? ["--root-key", join(captures, trust.rootKey)] : []),
   ];
   const program = join(root, "dist", "bin", "osnmad.js");
-  const output = execFileSync(process.execPath, [program, "replay", join(captures, `${name}.ubx`), "--json", ...flags], {
-    maxBuffer: 256 * 1024 * 1024,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const output = execFileSync(
+    process.execPath,
+    [program, "replay", join(captures, `${name}.ubx`), "--json", ...flags],
+    {
+      maxBuffer: 256 * 1024 * 1024,
+      stdio: ["ignore", "pipe", "ignore"],
+    },
+  );
   return output
     .toString("utf8")
     .trimEnd()
@@ -36,7 +40,9 @@ function replay(name) {
 let passed = 0;
 let failed = 0;
 mkdirSync(goldens, { recursive: true });
-for (const file of readdirSync(captures).filter((entry) => entry.endsWith(".ubx")).sort()) {
+for (const file of readdirSync(captures)
+  .filter((entry) => entry.endsWith(".ubx"))
+  .sort()) {
   const name = file.slice(0, -4);
   const golden = join(goldens, `${name}.jsonl`);
   const lines = replay(name);
@@ -54,7 +60,9 @@ for (const file of readdirSync(captures).filter((entry) => entry.endsWith(".ubx"
   }
   failed++;
   const row = at < 0 ? lines.length : at;
-  console.log(`FAILED   ${name}, line ${row + 1}\n  golden: ${expected[row] ?? "(none)"}\n  now:    ${lines[row] ?? "(none)"}`);
+  console.log(
+    `FAILED   ${name}, line ${row + 1}\n  golden: ${expected[row] ?? "(none)"}\n  now:    ${lines[row] ?? "(none)"}`,
+  );
 }
 if (!write) {
   console.log(`golden replays: ${passed} passed, ${failed} failed`);

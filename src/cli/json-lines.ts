@@ -32,7 +32,13 @@ export class JsonLines {
     });
   }
 
-  /** Hands over what is left. Live-paced output should not wait for a full piece: call it after each chunk. */
+  /** Hands over what there is: output that is paced must not wait for a full piece. */
+  flush(): Promise<void> | undefined {
+    this.#flush();
+    return this.drained();
+  }
+
+  /** Hands over what is left. */
   async end(): Promise<void> {
     this.#flush();
     await this.drained();

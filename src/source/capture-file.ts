@@ -4,6 +4,11 @@ import { OsnmadError } from "../errors.js";
 
 const CHUNK_BYTES = 256 * 1024;
 
+/** Throws OSN_CAPTURE_NOT_FOUND where a capture cannot be opened, before anything else is begun. */
+export function assertCapture(path: string): void {
+  if (path !== "-") closeSync(openDescriptor(path).descriptor);
+}
+
 export interface CaptureSource {
   /** Size in bytes, or null where it is not known (a pipe). */
   readonly size: number | null;
@@ -17,23 +22,7 @@ export interface CaptureSource {
  */
 export function openCapture(path: string, chunkBytes = CHUNK_BYTES): CaptureSource {
   if (path === "-") return { size: null, read: (push) => readStdin(push, chunkBytes) };
-  let descriptor: number;
-  let size: number | null;
-  try {
-    descriptor = openSync(path, "r");
-    const stat = fstatSync(descriptor);
-    if (stat.isDirectory()) {
-      closeSync(descriptor);
-      throw new Error("it is a folder");
-    }
-    size = stat.isFile() ? stat.size : null;
-  } catch (cause) {
-    throw new OsnmadError(
-      "OSN_CAPTURE_NOT_FOUND",
-      `${path}: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      { cause },
-    );
-  }
+  const { descriptor, size } = openDescriptor(path);
   return {
     size,
     async read(push) {
@@ -63,4 +52,29 @@ async function readStdin(
       if (pending !== undefined) await pending;
     }
   }
+}
+
+function openDescriptor(path: string): { readonly descriptor: number; readonly size: number | null } {
+  let descriptor: number;
+  let size: number | null;
+  try {
+    descriptor = openSync(path, "r");
+    const stat = fstatSync(descriptor);
+    if (stat.isDirectory()) {
+      closeSync(descriptor);
+      throw new Error("it is a folder");
+    }
+    size = stat.isFile() ? stat.size : null;
+  } catch (cause) {
+    throw new OsnmadError("OSN_CAPTURE_NOT_FOUND", `${path}: ${whyNot(cause)}.`, { cause });
+  }
+  return { descriptor, size };
+}
+
+/** A system error in words. */
+function whyNot(cause: unknown): string {
+  const code = (cause as { code?: unknown }).code;
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EACCES" || code === "EPERM") return "it may not be read";
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -2,9 +2,10 @@
  * Opens the SQLite file of the data folder: rights, durability, schema. Positions are in it, so folder and
  * file are the owner's alone. SQLite documents the pragmas at sqlite.org/pragma.html.
  */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { makeFolder } from "../trust/folder.js";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "./faults.js";
 import type { Migration } from "./migrations.js";
@@ -31,7 +32,7 @@ export function openDatabase(
   const path = join(directory, DATABASE_FILE);
   let database: SqliteDatabase | null = null;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolder(directory);
     // SQLite would create the file by the umask; its -wal and -shm files take over the rights set here.
     closeSync(openSync(path, "a", 0o600));
     chmodSync(path, 0o600);

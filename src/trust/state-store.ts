@@ -15,7 +15,6 @@ import {
   constants,
   fchmodSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -26,6 +25,7 @@ import {
 } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { makeFolder } from "./folder.js";
 import { OsnmadError } from "../errors.js";
 import { canonicalJson } from "../evidence/canonical-json.js";
 
@@ -85,7 +85,7 @@ export function saveChecked(dir: string, file: string, body: unknown, savedAt: s
   const path = join(dir, file);
   const temporary = join(dir, `.${file}.${randomBytes(6).toString("hex")}.tmp`);
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir);
     writeFlushed(temporary, text);
     try {
       renameSync(temporary, path);

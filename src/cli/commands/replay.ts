@@ -37,8 +37,9 @@ export function registerReplay(program: Command): void {
     .command("replay")
     .summary("replay a capture and authenticate its navigation data")
     .description(
-      "Replays a capture of a u-blox receiver (UBX; NMEA and RTCM3 may be mixed in) through the very code that\n" +
-        "runs live. The time condition runs on the capture's own timeline, and every result says so.",
+      "Replays a capture of a u-blox receiver (UBX; NMEA and RTCM3 may be mixed in) through the stages\n" +
+        "that live input will take too. The time condition runs on the capture's own timeline, and every\n" +
+        "result says so.",
     )
     .argument("<capture>", "a UBX file, or - for standard input")
     .option("--json", "JSON lines: events, authenticated data, and last the summary")
@@ -92,7 +93,7 @@ Examples:
       if (flags.json === true) {
         const lines = new JsonLines(process.stdout);
         const summary = await runReplay(
-          { ...options, onProgress: () => lines.drained() },
+          { ...options, onProgress: () => (flags.speed === "max" ? lines.drained() : lines.flush()) },
           (record: PipelineRecord) => {
             lines.write(record);
           },

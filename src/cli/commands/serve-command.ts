@@ -4,6 +4,7 @@ import type { RunRecorder } from "../../http/run-recorder.js";
 import type { Pipeline } from "../../pipeline/pipeline.js";
 import type { SummaryRecord } from "../../pipeline/records.js";
 import type { Policy } from "../../watch/policy.js";
+import { assertCapture } from "../../source/capture-file.js";
 import { runReplay } from "../replay-run.js";
 import {
   addTrustOptions,
@@ -27,10 +28,13 @@ export function registerServeCommand(program: Command): void {
   };
   const command = registerServe(program, {
     version: SOFTWARE_VERSION,
-    describeRun: (options) => ({
-      mode: materialOf(options).simulated ? "simulated" : "replay",
-      timeAssurance: "capture",
-    }),
+    describeRun: (options) => {
+      assertCapture(options.replay);
+      return {
+        mode: materialOf(options).simulated ? "simulated" : "replay",
+        timeAssurance: "capture",
+      };
+    },
     startReplay: (capture, options, recorder, onProgress, signal) =>
       replayInto(capture, options, materialOf(options), recorder, onProgress, signal),
   });
