@@ -25,7 +25,7 @@ export class Representations {
   }
 
   /** The answer named `key`, made by `make` where the store changed since, or was asked for the first time. */
-  get(key: string, make: () => string): Representation {
+  get(key: string, make: () => string | Buffer): Representation {
     const { version } = this.#store;
     if (version !== this.#version) {
       this.#kept.clear();
@@ -33,12 +33,13 @@ export class Representations {
     }
     const kept = this.#kept.get(key);
     if (kept !== undefined) return kept;
-    const bytes = Buffer.from(make());
+    const made = make();
+    const bytes = typeof made === "string" ? Buffer.from(made) : made;
     const etag = `"${createHash("sha256").update(bytes).digest().subarray(0, TAG_BYTES).toString("base64url")}"`;
     if (this.#kept.size >= MAX_KEPT) this.#kept.clear();
-    const made = { bytes, etag };
-    this.#kept.set(key, made);
-    return made;
+    const representation = { bytes, etag };
+    this.#kept.set(key, representation);
+    return representation;
   }
 }
 

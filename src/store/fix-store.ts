@@ -7,7 +7,7 @@ import { corrupt, parseBody } from "./faults.js";
 import type { Instant } from "./instant.js";
 import { gstMsOf, parseUtcMs } from "./instant.js";
 import type { Page, PageOptions } from "./paging.js";
-import { assertPageOptions, pageOf } from "./paging.js";
+import { assertPageOptions } from "./paging.js";
 
 /** The levels of docs' threat model, the strongest first. */
 export const ASSURANCE_LEVELS: readonly Assurance[] = ["nav-authenticated", "corroborated", "unverified"];
@@ -25,17 +25,10 @@ export interface FixFilter {
 export type StoredFix = FixRecord & { readonly id: number; readonly run: number };
 export type FixCounts = Record<Assurance, number>;
 
-/** A fix as the JSON text of a StoredFix: what is served without being taken apart. */
-export interface FixText {
-  readonly id: number;
-  readonly json: string;
-}
-
 interface FixRow {
   id: number;
   run_id: number;
-  body: string;
-  valid: number;
+  body: Buffer;
 }
 
 interface Interval {
@@ -45,7 +38,9 @@ interface Interval {
 
 /** Ids of one block of fix_blocks (src/store/migrations.ts). */
 const BLOCK_BITS = 10;
-const COLUMNS = "id, run_id, body, json_valid(body) AS valid";
+/** As bytes: what is handed on is not decoded and encoded again on the way. */
+const COLUMNS = "fixes.id, run_id, CAST(body AS BLOB) AS body";
+const BRACES = { open: 0x7b, close: 0x7d } as const;
 
 export class FixStore {
   readonly #database: SqliteDatabase;
@@ -53,6 +48,7 @@ export class FixStore {
   readonly #insert: Statement;
   readonly #evidenceId: Statement;
   readonly #byId: Statement;
+  readonly #byIds: Statement;
   readonly #latest: Statement;
   readonly #counts: Statement;
   /** Statements of a search, by their text: what differs is which bounds are there. */
@@ -68,6 +64,9 @@ export class FixStore {
     );
     this.#evidenceId = database.prepare("SELECT id FROM evidence WHERE hash = ?").pluck();
     this.#byId = database.prepare(`SELECT ${COLUMNS} FROM fixes WHERE id = ?`);
+    this.#byIds = database.prepare(
+      `SELECT ${COLUMNS} FROM json_each(?) AS wanted CROSS JOIN fixes ON fixes.id = wanted.value`,
+    );
     this.#latest = database
       .prepare("SELECT max(id) FROM fixes INDEXED BY fixes_of_run WHERE run_id = ? AND assurance = ?")
       .pluck();
@@ -98,12 +97,12 @@ export class FixStore {
   }
 
   page(runId: number, filter: FixFilter, options: PageOptions): Page<StoredFix> {
-    return pageOf(this.#search(runId, filter, options), options.limit, (id) => fixOf(this.#row(id)));
+    return this.#page(runId, filter, options, fixOf);
   }
 
-  /** As `page`, for handing on. */
-  textPage(runId: number, filter: FixFilter, options: PageOptions): Page<FixText> {
-    return pageOf(this.#search(runId, filter, options), options.limit, (id) => textOf(this.#row(id)));
+  /** As `page`, each fix as the JSON of a StoredFix: to be handed on as it is stored. */
+  bytesPage(runId: number, filter: FixFilter, options: PageOptions): Page<Buffer> {
+    return this.#page(runId, filter, options, bytesOf);
   }
 
   /** One fix, null where there is none (any more). */
@@ -112,10 +111,10 @@ export class FixStore {
     return row === undefined ? null : fixOf(row);
   }
 
-  /** As `get`, for handing on. */
-  text(id: number): FixText | null {
+  /** As `get`, as JSON. */
+  bytes(id: number): Buffer | null {
     const row = this.#byId.get(id) as FixRow | undefined;
-    return row === undefined ? null : textOf(row);
+    return row === undefined ? null : bytesOf(row);
   }
 
   /** The fix that came last, of the given levels. */
@@ -124,10 +123,10 @@ export class FixStore {
     return id === null ? null : this.get(id);
   }
 
-  /** As `latest`, for handing on. */
-  latestText(runId: number, assurance: readonly Assurance[]): FixText | null {
+  /** As `latest`, as JSON. */
+  latestBytes(runId: number, assurance: readonly Assurance[]): Buffer | null {
     const id = this.#latestId(runId, assurance);
-    return id === null ? null : this.text(id);
+    return id === null ? null : this.bytes(id);
   }
 
   counts(runId: number): FixCounts {
@@ -143,8 +142,18 @@ export class FixStore {
     return newest;
   }
 
-  #row(id: number): FixRow {
-    return this.#byId.get(id) as FixRow;
+  #page<Item>(
+    runId: number,
+    filter: FixFilter,
+    options: PageOptions,
+    item: (row: FixRow) => Item,
+  ): Page<Item> {
+    const ids = this.#search(runId, filter, options);
+    const given = ids.slice(0, options.limit);
+    return {
+      items: (this.#byIds.all(JSON.stringify(given)) as FixRow[]).map(item),
+      nextBeforeId: ids.length > options.limit ? given[options.limit - 1] : null,
+    };
   }
 
   /** Ids that pass, newest arrival first, one more than the page holds. */
@@ -223,11 +232,12 @@ export class FixStore {
   }
 }
 
-function fixOf(row: FixRow): StoredFix {
-  return { ...(parseBody(row.body, `fix ${row.id}`) as FixRecord), id: row.id, run: row.run_id };
+function fixOf({ id, run_id, body }: FixRow): StoredFix {
+  return { ...(parseBody(body.toString(), `fix ${id}`) as FixRecord), id, run: run_id };
 }
 
-function textOf({ id, run_id, body, valid }: FixRow): FixText {
-  if (valid !== 1 || !body.startsWith("{")) throw corrupt(`fix ${id}`);
-  return { id, json: `{"id":${id},"run":${run_id},${body.slice(1)}` };
+/** Puts id and run into the object. Only its ends are looked at: a whole page would take as long to parse as to send. */
+function bytesOf({ id, run_id, body }: FixRow): Buffer {
+  if (body[0] !== BRACES.open || body[body.length - 1] !== BRACES.close) throw corrupt(`fix ${id}`);
+  return Buffer.concat([Buffer.from(`{"id":${id},"run":${run_id},`), body.subarray(1)]);
 }

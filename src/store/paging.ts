@@ -29,13 +29,7 @@ export function assertPageOptions(options: PageOptions): void {
   }
 }
 
-/** Makes a page of ids that were asked for with one more than `limit`, which tells whether there is a next. */
-export function pageOf<Item>(ids: readonly number[], limit: number, item: (id: number) => Item): Page<Item> {
-  const given = ids.slice(0, limit);
-  return { items: given.map(item), nextBeforeId: ids.length > limit ? given[limit - 1] : null };
-}
-
-/** The same of rows. */
+/** Makes a page of rows that were asked for with one more than `limit`, which tells whether there is a next. */
 export function pageOfRows<Row extends { readonly id: number }, Item>(
   rows: readonly Row[],
   limit: number,

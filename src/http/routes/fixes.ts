@@ -89,18 +89,25 @@ function wantsGeoJson(request: FastifyRequest, reply: FastifyReply): boolean {
   );
 }
 
-/** As bytes: to a string fastify would add a charset parameter, which JSON types do not have. */
-function sendText(reply: FastifyReply, type: string, text: string): FastifyReply {
-  return reply.header("content-type", type).send(Buffer.from(text));
+function sendBytes(reply: FastifyReply, type: string, bytes: Buffer): FastifyReply {
+  return reply.header("content-type", type).send(bytes);
 }
 
-/** A page as text: the records are joined as they are stored, not read and written again. */
-function pageText(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
-  const { items, nextBeforeId } = store.fixes.textPage(run, filter, options);
-  return (
-    `{"run":${run},"items":[${items.map(({ json }) => json).join(",")}],` +
-    `"nextCursor":${JSON.stringify(cursorOf(run, nextBeforeId))}}`
-  );
+/** As bytes: to a string fastify would add a charset parameter, which JSON types do not have. */
+function sendText(reply: FastifyReply, type: string, text: string): FastifyReply {
+  return sendBytes(reply, type, Buffer.from(text));
+}
+
+const COMMA = Buffer.from(",");
+
+/** A page in bytes: the records are joined as they are stored, not read and written again. */
+function pageBytes(store: Store, run: number, filter: FixFilter, options: PageOptions): Buffer {
+  const { items, nextBeforeId } = store.fixes.bytesPage(run, filter, options);
+  return Buffer.concat([
+    Buffer.from(`{"run":${run},"items":[`),
+    ...items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item])),
+    Buffer.from(`],"nextCursor":${JSON.stringify(cursorOf(run, nextBeforeId))}}`),
+  ]);
 }
 
 function pageGeoJson(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
@@ -144,7 +151,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       const { run, beforeId } = selectPage(store, LIST, request.query);
       return geojson
         ? sendText(reply, GEOJSON_TYPE, pageGeoJson(store, run.id, filter, { limit, beforeId }))
-        : sendText(reply, JSON_TYPE, pageText(store, run.id, filter, { limit, beforeId }));
+        : sendBytes(reply, JSON_TYPE, pageBytes(store, run.id, filter, { limit, beforeId }));
     },
   );
   app.get(
@@ -172,9 +179,9 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       }
       const latest = representations.get(`latest ${asked ?? ""} ${assurance ?? ""}`, () => {
         const { id: run } = selectRun(store, asked);
-        const fix = store.fixes.latestText(run, levels);
+        const fix = store.fixes.latestBytes(run, levels);
         if (fix === null) throw new ProblemError(noFix(store, run, levels));
-        return fix.json;
+        return fix;
       });
       return sendRepresentation(request, reply, latest);
     },
@@ -197,9 +204,9 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
         if (fix === null) throw noSuchFix(id);
         return sendText(reply, GEOJSON_TYPE, JSON.stringify(featureOf(fix)));
       }
-      const fix = store.fixes.text(Number(id));
+      const fix = store.fixes.bytes(Number(id));
       if (fix === null) throw noSuchFix(id);
-      return sendText(reply, JSON_TYPE, fix.json);
+      return sendBytes(reply, JSON_TYPE, fix);
     },
   );
   app.get(
@@ -217,7 +224,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       const { id } = request.params;
       const evidence = store.evidence.ofFix(Number(id));
       if (evidence === null) {
-        if (store.fixes.text(Number(id)) === null) throw noSuchFix(id);
+        if (store.fixes.bytes(Number(id)) === null) throw noSuchFix(id);
         throw new OsnmadError(
           "OSN_NOT_FOUND",
           `Fix ${Number(id)} has no evidence: it has no position of our own.`,
