@@ -5,10 +5,11 @@
  */
 import type { CedProof } from "../osnma/engine.js";
 import type { FixRecord, Mode } from "../pipeline/records.js";
-import { A_PRIORI_MODEL } from "../position/error-model.js";
+import { A_PRIORI_MODEL, type ErrorModel } from "../position/error-model.js";
 import { MINIMUM_CNO_DBHZ, type MeasurementOptions } from "../position/measurements.js";
-import { DEFAULT_EXCLUSION_MARGIN, DEFAULT_FALSE_ALARM } from "../position/raim.js";
+import { DEFAULT_EXCLUSION_MARGIN, DEFAULT_FALSE_ALARM, type RaimOptions } from "../position/raim.js";
 import { DEFAULT_ELEVATION_MASK_DEG, type SolverOptions } from "../position/solver.js";
+import { canonicalJson } from "./canonical-json.js";
 import {
   bytesOf,
   encodeRecord,
@@ -73,6 +74,8 @@ interface Words {
  */
 export class EvidenceBuilder {
   readonly #words = new WeakMap<CedProof, Words>();
+  /** Most of a record is its satellites' evidence, the same objects for many epochs. */
+  readonly #texts = new WeakMap<object, string>();
 
   /**
    * @param record the fix; its `evidence` is left out, being the id that results
@@ -80,7 +83,11 @@ export class EvidenceBuilder {
    */
   build(record: Omit<FixRecord, "evidence">, parts: EvidenceParts): Evidence {
     const objects = new Map<ObjectId, EvidenceObject>();
-    const put = (object: EvidenceObject): ObjectId => putInto(objects, object);
+    const put = (object: EvidenceObject): ObjectId => putInto(objects, object, this.#texts);
+    for (const { authenticatedBy } of record.own?.satellites ?? []) {
+      if (!this.#texts.has(authenticatedBy))
+        this.#texts.set(authenticatedBy, canonicalJson(encodeRecord(authenticatedBy)));
+    }
     const words = parts.proofs.map((proof) => this.#wordsOf(proof)).sort((a, b) => a.svid - b.svid);
     for (const { objects: below } of words) for (const [id, object] of below) objects.set(id, object);
     const { position } = parts;
@@ -113,8 +120,12 @@ export function buildEvidence(record: Omit<FixRecord, "evidence">, parts: Eviden
   return new EvidenceBuilder().build(record, parts);
 }
 
-function putInto(objects: Map<ObjectId, EvidenceObject>, object: EvidenceObject): ObjectId {
-  const id = idOfText(objectText(object));
+function putInto(
+  objects: Map<ObjectId, EvidenceObject>,
+  object: EvidenceObject,
+  texts?: WeakMap<object, string>,
+): ObjectId {
+  const id = idOfText(objectText(object, texts));
   objects.set(id, object);
   return id;
 }
@@ -170,6 +181,18 @@ function wordsOf(proof: CedProof): Words {
 const SIMPLE_MAPPING_DEG = 10;
 const DEFAULT_LEAP_SECONDS = 18;
 
+/**
+ * No option of measurements, solver, RAIM or error model is without its place in `position-inputs`: this does not
+ * compile when one is added.
+ */
+export const UNSAID_OPTIONS: Record<
+  | Exclude<keyof SolverOptions, Exclude<keyof PositionInputsObject, "kind" | "ionosphereFrom">>
+  | Exclude<keyof MeasurementOptions, keyof PositionInputsObject>
+  | Exclude<keyof RaimOptions, keyof NonNullable<PositionInputsObject["raim"]>>
+  | Exclude<keyof ErrorModel, keyof PositionInputsObject["errorModel"]>,
+  never
+> = {};
+
 /** The solver's options with its defaults written out: another version's defaults must not change what was done. */
 function inputsOf({
   measurementOptions,
@@ -197,6 +220,7 @@ function inputsOf({
         : {
             falseAlarm: String(raim.falseAlarm ?? DEFAULT_FALSE_ALARM),
             exclusionMargin: String(raim.exclusionMargin ?? DEFAULT_EXCLUSION_MARGIN),
+            varianceInflation: String(raim.varianceInflation ?? 1),
           },
     errorModel: {
       aPriori: String(model.aPriori),
@@ -222,6 +246,7 @@ export function solverOptionsOf(inputs: PositionInputsObject): SolverOptions {
         : {
             falseAlarm: Number(raim.falseAlarm) as typeof DEFAULT_FALSE_ALARM,
             exclusionMargin: Number(raim.exclusionMargin),
+            varianceInflation: Number(raim.varianceInflation),
           },
     errorModel: {
       aPriori: Number(errorModel.aPriori),

@@ -16,7 +16,7 @@ import type { Check, Fault } from "./schema.js";
 export type ObjectId = string;
 
 /** Goes before the canonical JSON, so that an id of this kind is no hash of anything else. */
-const DOMAIN = "osnmad evidence object 1\n";
+const DOMAIN = "osnmad-evidence-object-1\n";
 
 export interface PublicKeyObject {
   readonly kind: "public-key";
@@ -103,7 +103,11 @@ export interface PositionInputsObject {
   readonly combination: "auto" | "e1";
   readonly leapSeconds: number;
   /** Null: no RAIM. */
-  readonly raim: { readonly falseAlarm: string; readonly exclusionMargin: string } | null;
+  readonly raim: {
+    readonly falseAlarm: string;
+    readonly exclusionMargin: string;
+    readonly varianceInflation: string;
+  } | null;
   readonly errorModel: {
     readonly aPriori: string;
     readonly whiteMeters2: string;
@@ -212,6 +216,7 @@ const SCHEMAS: Readonly<Record<ObjectKind, Check>> = {
       is.members({
         falseAlarm: is.oneOf("0.001", "0.0001", "0.00001"),
         exclusionMargin: is.decimal(0, 1000),
+        varianceInflation: is.decimal(1, 9),
       }),
     ),
     errorModel: is.members({
@@ -256,8 +261,9 @@ export function beginId(): ReturnType<typeof createHash> {
   return createHash("sha256").update(DOMAIN);
 }
 
-export function objectText(object: EvidenceObject): string {
-  return canonicalJson(object);
+/** @param known canonical texts of parts that are used again and again; see canonicalJson */
+export function objectText(object: EvidenceObject, known?: WeakMap<object, string>): string {
+  return canonicalJson(object, known);
 }
 
 /** Bytes of checked hexadecimal. */
@@ -282,19 +288,28 @@ export function signedPart(word: Uint8Array, type: number): Uint8Array {
   return part;
 }
 
-/** A record with every number that is no integer as `{"decimal": text}`; `decodeRecord` undoes it. */
+/**
+ * A record with every number that is no integer as `{"decimal": text}`; `decodeRecord` undoes it. What needs no
+ * change is not copied.
+ */
 export function encodeRecord(value: unknown): unknown {
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("a record cannot hold a number that is not finite");
     return Number.isSafeInteger(value) ? value + 0 : { decimal: String(value) };
   }
-  if (Array.isArray(value)) return value.map(encodeRecord);
+  if (Array.isArray(value)) {
+    const members = value.map(encodeRecord);
+    return members.every((member, i) => Object.is(member, value[i])) ? value : members;
+  }
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .map(([name, member]) => [name, encodeRecord(member)]),
-  );
+  let isSame = true;
+  const members: [string, unknown][] = [];
+  for (const [name, member] of Object.entries(value)) {
+    const encoded = encodeRecord(member);
+    if (!Object.is(encoded, member) || member === undefined) isSame = false;
+    if (member !== undefined) members.push([name, encoded]);
+  }
+  return isSame ? value : Object.fromEntries(members);
 }
 
 export function decodeRecord(value: unknown): unknown {

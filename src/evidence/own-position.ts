@@ -12,7 +12,6 @@ export type OwnPositionNumbers = Omit<OwnPosition, keyof GradeRecord | "satellit
 };
 
 const DEGREES = 180 / Math.PI;
-const FULL_CIRCLE_CDEG = 36_000;
 
 /** To the nearest integer; no negative zero, which JSON would not carry. */
 function integer(value: number): number {
@@ -71,7 +70,7 @@ export function ownPositionNumbers(solution: Solution): OwnPositionNumbers {
     satellites: solution.used.map((used) => ({
       svid: used.svid,
       iodNav: used.iodNav,
-      azimuthCdeg: integer(used.azimuthRad * DEGREES * 100) % FULL_CIRCLE_CDEG,
+      azimuthCdeg: integer(used.azimuthRad * DEGREES * 100),
       elevationCdeg: integer(used.elevationRad * DEGREES * 100),
       residualMm: integer(used.residualMeters * 1e3),
       sigmaMm: integer(used.sigmaMeters * 1e3),

@@ -21,6 +21,11 @@ import { nameOf, withTime, type GoodWords, type NavigationJudge, type Objects } 
 const SATELLITES_FOR_FIX = 4;
 /** Between the record's epoch and the label of its measurements, or of NAV-PVT. */
 const EPOCH_TOLERANCE_SECONDS = 1;
+/**
+ * Whether data is in force, the engine judges by its newest page, a little off the epoch: the solver, which judges by
+ * the epoch itself, then leaves such a satellite out, and so it does when the position is computed again.
+ */
+const VALIDITY_TOLERANCE_SECONDS = 10;
 /** More fields than this are not listed one by one. */
 const MAX_DIFFERENCES = 5;
 
@@ -134,7 +139,7 @@ class FixJudge {
       satellites.set(svid, words);
       const age = Math.abs(epoch - words.ephemeris.toeGst);
       const opened = Math.max(...words.tags.map(({ keyGst }) => keyGst));
-      if (!(age <= EPHEMERIS_VALIDITY_SECONDS)) {
+      if (!(age <= EPHEMERIS_VALIDITY_SECONDS + VALIDITY_TOLERANCE_SECONDS)) {
         allHold = false;
         this.#lines.fail("satellite-data", subject, "words.0", `toe is ${Math.round(age)} s from the epoch`);
       } else if (!(opened < epoch)) {
@@ -157,12 +162,11 @@ class FixJudge {
       .map(([svid]) => svid)
       .sort((a, b) => a - b);
     const named = this.#record["authenticatedSatellites"];
-    if (!sameJson(named, healthy)) {
+    if (!isAscendingAmong(named, healthy)) {
       const proven = healthy.map((svid) => `E${svid}`).join(" ") || "none";
       this.#fail("satellite-data", "authenticatedSatellites", `healthy and proven by this bundle: ${proven}`);
     }
-    const agreeing = this.#record["agreeingSatellites"];
-    if (!Array.isArray(agreeing) || !agreeing.every((svid) => healthy.includes(svid as number)))
+    if (!isAscendingAmong(this.#record["agreeingSatellites"], healthy))
       this.#fail("satellite-data", "agreeingSatellites", "holds others than the authenticated ones");
     return satellites;
   }
@@ -183,7 +187,14 @@ class FixJudge {
       return null;
     }
     const subject = { id: rawxId, name: nameOf("measurements", rawx) };
-    const solution = this.#solve(subject, rawx, inputs, satellites, epoch);
+    // Data that came between the measurements and the fix is proven, but took no part: the record says so.
+    const late = new Set(
+      (Array.isArray(own["excluded"]) ? (own["excluded"] as unknown[]) : [])
+        .filter((entry) => isObject(entry) && entry["reason"] === "no-data")
+        .map((entry) => (entry as Json)["svid"]),
+    );
+    const inForce = new Map([...satellites].filter(([svid]) => !late.has(svid)));
+    const solution = this.#solve(subject, rawx, inputs, inForce, epoch);
     if (solution === null) return null;
     const computed = ownPositionNumbers(solution);
     const claimed = withoutGrade(own);
@@ -444,6 +455,16 @@ function withoutGrade(own: Json): Json {
         : used,
     ),
   };
+}
+
+/** Whether a value is a list of numbers, ascending, of those in `among`. */
+function isAscendingAmong(value: unknown, among: readonly number[]): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (svid, i) => among.includes(svid as number) && (i === 0 || (svid as number) > (value[i - 1] as number)),
+    )
+  );
 }
 
 /** Where two JSON values differ: field, what the first says, what the second says. */

@@ -252,7 +252,7 @@ function notesOf(
   if (record["own"] !== null) {
     notes.push(
       "Ranges are not signed by anyone: that they were measured at this place, with a receiver, is the station's word. A relayed signal passes.",
-      "Which satellites were left out before the epoch, the error model of the covariance, leap seconds and masks are the station's word; the position follows from them as they stand in the bundle.",
+      "Which satellites were left out before the epoch, the error model of the covariance and of RAIM, leap seconds and masks are the station's word; the position follows from them as they stand in the bundle.",
     );
   }
   notes.push("Signs, notes, software version and the reasons that lowered a grade are the station's word.");

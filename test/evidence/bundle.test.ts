@@ -35,8 +35,8 @@ beforeAll(() => {
 
 describe("evidence objects", () => {
   it("are named by SHA-256 over a prefix and their canonical JSON, whatever the order of members", () => {
-    // printf 'osnmad evidence object 1\n{"a":1}' | sha256sum
-    expect(idOfText('{"a":1}')).toBe("519fba274b79485b4db1b83a878b163e857e047393a97ba2f6a8f177f64ac4c4");
+    // printf 'osnmad-evidence-object-1\n{"a":1}' | sha256sum
+    expect(idOfText('{"a":1}')).toBe("2eb111b2f892531a2d966ed1351cf28a458cdf23c58a7d4d909dd4f171334518");
     expect(canonicalJson({ b: [1, { d: 2, c: "x" }], a: null })).toBe('{"a":null,"b":[1,{"c":"x","d":2}]}');
   });
 

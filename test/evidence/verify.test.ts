@@ -256,8 +256,16 @@ describe("a flipped bit", () => {
       const fields = failures(verdict).map(({ field }) => field ?? "");
       expect(verdict.genuine, path.join(".")).toBe(false);
       const [top, member] = path;
+      // Which satellites had no data, the position follows from: another one changes every number.
+      const isCause = top === "own" && member === "excluded";
       const names =
-        top === "own" ? `record.own.${member}` : top === "receiver" ? `record.receiver.${member}` : "record.";
+        top === "own"
+          ? isCause
+            ? "record.own."
+            : `record.own.${member}`
+          : top === "receiver"
+            ? `record.receiver.${member}`
+            : "record.";
       expect(
         fields.some((field) => field.startsWith(names)),
         `${path.join(".")} in ${fields.join()}`,
@@ -362,7 +370,7 @@ describe("a forger who computes every id anew", () => {
       { reasons: ["raim-detected"] },
       { timeAssurance: "none" },
       { authenticatedSatellites: [...made.record.authenticatedSatellites, 30] },
-      { authenticatedSatellites: made.record.authenticatedSatellites.slice(1) },
+      { authenticatedSatellites: [...made.record.authenticatedSatellites].reverse() },
       { agreeingSatellites: [30] },
       { mode: "live" },
       { utc: "2026-06-22T15:13:42.500Z" },
