@@ -54,10 +54,11 @@ const TIME_TOLERANCE_SECONDS = 5;
 /** GST minus UTC since 2017, where neither the receiver nor an authenticated word 6 says. */
 const DEFAULT_LEAP_SECONDS = 18;
 
-/** What evidence is made of, for a fix that has our own position. */
+/** What the evidence of a fix is made of: the receiver's own bytes, and our solution with what went into it. */
 export interface FixInputs {
-  readonly rawx: Uint8Array;
-  readonly solved: SolvedEpoch;
+  /** Payload of the RXM-RAWX and the solution from it; null where there is no own position. */
+  readonly own: { readonly rawx: Uint8Array; readonly solved: SolvedEpoch } | null;
+  readonly receiver: readonly { readonly message: "NAV-PVT" | "NAV-SAT"; readonly payload: Uint8Array }[];
 }
 
 export interface FixStageOptions {
@@ -90,6 +91,8 @@ export class FixStage {
   )[] = [];
   #pvt: MessageOf<"NAV-PVT"> | null = null;
   #sat: MessageOf<"NAV-SAT"> | null = null;
+  #pvtPayload = new Uint8Array();
+  #satPayload = new Uint8Array();
   #rawx: { readonly payload: Uint8Array; readonly outcome: EpochOutcome } | null = null;
   /** GST of the newest fix: an epoch is given out once. */
   #last = Number.NEGATIVE_INFINITY;
@@ -121,10 +124,12 @@ export class FixStage {
       const pvt = decodeMessage(messageClass, messageId, payload);
       if (this.#pvt !== null) this.#flush();
       this.#pvt = pvt.name === "NAV-PVT" ? pvt : null;
+      this.#pvtPayload = payload.slice();
     } else if (kind === NAV_SAT) {
       const sat = decodeMessage(messageClass, messageId, payload);
       if (sat.name !== "NAV-SAT") return;
       this.#sat = sat;
+      this.#satPayload = payload.slice();
       this.#watch.receiver(sat);
     } else if (kind === NAV_EOE) {
       this.#flush();
@@ -252,10 +257,14 @@ export class FixStage {
       evidence: null,
       softwareVersion: this.#options.softwareVersion,
     };
-    const evidence =
-      ownRecord?.assurance === "nav-authenticated" && rawx !== null && solved !== null
-        ? (this.#options.evidence?.(fix, { rawx: rawx.payload, solved }) ?? null)
-        : null;
+    let evidence: string | null = null;
+    if (assurance !== "unverified" && this.#options.evidence != null) {
+      const receiverBytes: FixInputs["receiver"][number][] = [];
+      if (pvt !== null) receiverBytes.push({ message: "NAV-PVT", payload: this.#pvtPayload });
+      if (sat !== null) receiverBytes.push({ message: "NAV-SAT", payload: this.#satPayload });
+      const own = rawx !== null && solved !== null ? { rawx: rawx.payload, solved } : null;
+      evidence = this.#options.evidence(fix, { own, receiver: receiverBytes });
+    }
     this.#emit(evidence === null ? fix : { ...fix, evidence });
   }
 

@@ -52,6 +52,7 @@ async function replayInto(
   const flags = options as unknown as TrustFlags & { readonly policy: Policy };
   const mode = material.simulated ? "simulated" : "replay";
   const { fixesWith } = await import("../../fix/fix-stage.js");
+  const { fixEvidence } = await import("../fix-evidence.js");
   for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
   if (capture === "-") {
     signal.addEventListener("abort", () => {
@@ -78,7 +79,15 @@ async function replayInto(
         mode,
         rule: flags.rule,
         minimumTagBits: flags.minTagBits,
-        fixes: fixesWith({ mode, softwareVersion: SOFTWARE_VERSION, policy: flags.policy }),
+        fixes: (engine, emit) =>
+          fixesWith({
+            mode,
+            softwareVersion: SOFTWARE_VERSION,
+            policy: flags.policy,
+            evidence: fixEvidence(engine, (objects) => {
+              recorder.evidence(objects);
+            }),
+          })(engine, emit),
         softwareVersion: SOFTWARE_VERSION,
       },
       onProgress: async (fraction, pipeline) => {
