@@ -24,9 +24,9 @@ export interface MakeOptions {
   readonly capture: string;
   readonly material: TrustMaterial;
   readonly mode: Mode;
-  /** Epoch to make a fix of: that many seconds before the end of the capture. */
-  readonly beforeEnd?: number;
   readonly solver?: SolverOptions;
+  /** A satellite whose data is kept from solver and record. */
+  readonly withoutSatellite?: number;
 }
 
 const MAX_SVID = 36;
@@ -64,7 +64,7 @@ export function fixesOf(options: MakeOptions, wanted: (gst: number) => boolean):
 }
 
 function epochOf(
-  { mode, solver = {} }: MakeOptions,
+  { mode, solver = {}, withoutSatellite }: MakeOptions,
   engine: OsnmaEngine,
   satellites: AuthenticatedSatellites,
   rawx: Uint8Array | null,
@@ -77,7 +77,9 @@ function epochOf(
   if (!wanted(gst)) return null;
   const raw = rawx === null ? null : decodeMessage(0x02, 0x15, rawx);
   const epoch = raw?.name === "RXM-RAWX" ? measurementEpoch(raw) : null;
-  const inForce = satellites.of(Array.from({ length: MAX_SVID }, (_, i) => i + 1));
+  const inForce = satellites
+    .of(Array.from({ length: MAX_SVID }, (_, i) => i + 1))
+    .filter(({ svid }) => svid !== withoutSatellite);
   const solution =
     epoch === null || "refused" in epoch
       ? null
