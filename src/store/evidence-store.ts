@@ -41,7 +41,8 @@ interface ObjectRow {
 }
 
 export class EvidenceStore {
-  readonly #known = new Set<ObjectId>();
+  /** Rows of objects known to be stored. */
+  readonly #known = new Map<ObjectId, number>();
   readonly #insert: Statement;
   readonly #find: Statement;
   readonly #link: Statement;
@@ -94,13 +95,14 @@ export class EvidenceStore {
       if (this.#known.has(id)) continue;
       const kept = object.kind === "fix" ? { ...object, record: undefined } : object;
       const { changes, lastInsertRowid } = this.#insert.run(hashOf(id), object.kind, JSON.stringify(kept));
-      if (changes > 0) added.push([Number(lastInsertRowid), object]);
+      const row = changes > 0 ? Number(lastInsertRowid) : (this.#find.get(hashOf(id)) as number);
+      if (changes > 0) added.push([row, object]);
       if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-      this.#known.add(id);
+      this.#known.set(id, row);
     }
     for (const [id, object] of added) {
       for (const reference of referencesOf(object)) {
-        const child = this.#find.get(hashOf(reference));
+        const child = this.#known.get(reference) ?? this.#find.get(hashOf(reference));
         if (child !== undefined) this.#link.run(id, child);
       }
     }

@@ -13,5 +13,6 @@ export function makeFolder(path: string): void {
     if (dirname(folder) === folder) break;
   }
   for (const folder of missing.reverse()) mkdirSync(folder, { mode: 0o700 });
-  if (!statSync(path).isDirectory()) throw new Error(`${path} is no folder`);
+  if (!statSync(path).isDirectory())
+    throw Object.assign(new Error(`${path} is no folder`), { code: "ENOTDIR", syscall: "stat" });
 }

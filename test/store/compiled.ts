@@ -5,7 +5,16 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
 /** What the store is made of: it reads evidence, and evidence reads what it is about. */
-export const STORE_PARTS = ["store", "evidence", "position", "ephemeris", "osnma", "inav", "errors.ts"];
+export const STORE_PARTS = [
+  "store",
+  "evidence",
+  "position",
+  "ephemeris",
+  "osnma",
+  "inav",
+  "trust/folder.ts",
+  "errors.ts",
+];
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
