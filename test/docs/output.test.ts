@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { fixesWith } from "../../src/fix/fix-stage.js";
 import { CaptureInspection } from "../../src/pipeline/inspection.js";
 import { Pipeline } from "../../src/pipeline/pipeline.js";
+import type { FixRecord } from "../../src/pipeline/records.js";
+import { GRADE_REASONS } from "../../src/watch/policy.js";
+import { SIGN_NAMES } from "../../src/watch/signs.js";
+import { keyOfFile, rootOfTree } from "../support/osnma.js";
 import { docText, ROOT, rowsAfter } from "./markdown.js";
 
 const OUTPUT = docText("output.md");
@@ -22,6 +27,27 @@ function eventsInSource(): Map<string, Set<string>> {
   return events;
 }
 
+/** The fixes of a capture of this repository. */
+function allFixes(): FixRecord[] {
+  const fixes: FixRecord[] = [];
+  const root = rootOfTree(`${ROOT}captures/trust/TEST_OSNMA_MerkleTree_A.xml`);
+  const pipeline = new Pipeline(
+    {
+      mode: "simulated",
+      roots: [{ root }],
+      keys: [keyOfFile(`${ROOT}captures/trust/TEST_OSNMA_PublicKey_2.xml`, root)],
+      softwareVersion: "test",
+      fixes: fixesWith({ mode: "simulated", softwareVersion: "test" }),
+    },
+    (record) => {
+      if (record.type === "fix") fixes.push(record);
+    },
+  );
+  pipeline.push(readFileSync(`${ROOT}captures/nominal.ubx`));
+  pipeline.end();
+  return fixes;
+}
+
 const plain = (cell: string): string => cell.replaceAll("`", "");
 
 describe("docs/output.md", () => {
@@ -35,14 +61,67 @@ describe("docs/output.md", () => {
     for (const [name, severities] of raised) expect(documented.get(name), name).toEqual(severities);
   });
 
+  it("names the sign of every event that the consistency watch raises, and no other", () => {
+    const documented = rowsAfter(OUTPUT, "### Events of signs").map(([name]) => plain(name));
+    expect(documented).toEqual([...SIGN_NAMES]);
+    // The engine's events and the signs' come in one stream: a name must not mean two things.
+    for (const name of SIGN_NAMES) expect(eventsInSource().has(name), name).toBe(false);
+  });
+
   it("names every reason that lowers a fix, and no other", () => {
-    const source = readFileSync(`${ROOT}src/fix/receiver-fix.ts`, "utf8");
-    const raised = [...source.matchAll(/reasons\.push\("([a-z0-9-]+)"\)/g)].map(([, reason]) => reason);
-    const from = OUTPUT.indexOf("| reason | meaning |");
-    const documented = [
-      ...OUTPUT.slice(from, OUTPUT.indexOf("## `event`")).matchAll(/^\| `([a-z0-9-]+)` \|/gm),
-    ];
-    expect(documented.map(([, reason]) => reason).sort()).toEqual([...new Set(raised)].sort());
+    const corroboration = ["corroboration.ts", "fix-stage.ts"]
+      .map((file) => readFileSync(`${ROOT}src/fix/${file}`, "utf8"))
+      .flatMap((source) => [...source.matchAll(/disagreements(?:: |\.push\()\[?"([a-z0-9-]+)"/g)])
+      .map(([, reason]) => reason);
+    expect(corroboration.length).toBeGreaterThan(4);
+    const rows = rowsAfter(OUTPUT, "### Reasons");
+    const names = (cell: string) => [...cell.matchAll(/`([a-z0-9-]+)`/g)].map(([, name]) => name);
+    const bySign = rows.filter(([reason]) => reason === "a sign's name");
+    expect(bySign.flatMap(([, , meaning]) => names(meaning))).toEqual([...SIGN_NAMES]);
+    const documented = rows.flatMap(([reason]) => names(reason));
+    expect(documented.sort()).toEqual([...new Set([...GRADE_REASONS, ...corroboration])].sort());
+  });
+
+  it("names every way in which there is no position of our own, and no other", () => {
+    const read = (path: string) => readFileSync(`${ROOT}src/${path}`, "utf8");
+    /** The literals of a union type in the source. */
+    const union = (source: string, head: RegExp) =>
+      [...(head.exec(source)?.[1] ?? "").matchAll(/"([a-z0-9-]+)"/g)].map(([, name]) => name);
+    const ranging = union(read("position/ranging.ts"), /type RangingFailure = ([^;]+);/);
+    const solver = union(read("position/solver.ts"), /type FailureReason = RangingFailure([^;]+);/);
+    const refused = union(read("position/measurements.ts"), /readonly refused: ([^;]+);/);
+    for (const some of [ranging, solver, refused]) expect(some.length).toBeGreaterThan(1);
+    const documented = OUTPUT.slice(
+      OUTPUT.indexOf("| `ownFailure` | meaning |"),
+      OUTPUT.indexOf("### `receiver`"),
+    )
+      .split("\n")
+      .slice(2)
+      .flatMap((row) => [...(row.split("|")[1] ?? "").matchAll(/`([a-z-]+)`/g)].map(([, name]) => name));
+    expect(documented.sort()).toEqual(
+      ["no-measurements", ...refused.map((why) => `epoch-refused-${why}`), ...ranging, ...solver].sort(),
+    );
+  });
+
+  it("names every member of a fix and of its positions", () => {
+    const fixes = allFixes();
+    const section = OUTPUT.slice(OUTPUT.indexOf("## `fix`"), OUTPUT.indexOf("## `event`"));
+    const named = new Set([...section.matchAll(/`([A-Za-z0-9]+)`/g)].map(([, name]) => name));
+    const members = new Set<string>();
+    const walk = (value: unknown): void => {
+      if (Array.isArray(value)) value.forEach(walk);
+      else if (typeof value === "object" && value !== null) {
+        for (const [name, member] of Object.entries(value)) {
+          members.add(name);
+          // Described where `authenticated` lines are.
+          if (name !== "authenticatedBy") walk(member);
+        }
+      }
+    };
+    walk(fixes);
+    members.delete("type");
+    expect(members.size).toBeGreaterThan(50);
+    for (const member of members) expect(named.has(member), member).toBe(true);
   });
 
   it("names every member of the summary", () => {
