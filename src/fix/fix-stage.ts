@@ -6,7 +6,7 @@
 import { decodeMessage, type MessageOf } from "gnss-ubx";
 import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
 import { towOf, wnOf } from "../inav/gst.js";
-import type { OsnmaEngine } from "../osnma/engine.js";
+import type { CedProof, OsnmaEngine } from "../osnma/engine.js";
 import type {
   Assurance,
   EventRecord,
@@ -58,6 +58,11 @@ const DEFAULT_LEAP_SECONDS = 18;
 export interface FixInputs {
   /** Payload of the RXM-RAWX and the solution from it; null where there is no own position. */
   readonly own: { readonly rawx: Uint8Array; readonly solved: SolvedEpoch } | null;
+  /**
+   * Evidence for every satellite with authenticated data in force; of those in the solution as it was when the
+   * solution was made, since newer data may have come before the epoch was complete.
+   */
+  readonly proofs: readonly CedProof[];
   readonly receiver: readonly { readonly message: "NAV-PVT" | "NAV-SAT"; readonly payload: Uint8Array }[];
 }
 
@@ -69,6 +74,12 @@ export interface FixStageOptions {
   readonly solver?: SolverOptions;
   /** Makes the evidence of a fix and returns the id of its root object. */
   readonly evidence?: ((fix: FixRecord, inputs: FixInputs) => string | null) | null;
+}
+
+interface SolvedRawx {
+  readonly payload: Uint8Array;
+  readonly outcome: EpochOutcome;
+  readonly proofs: ReadonlyMap<number, CedProof>;
 }
 
 /** For `PipelineOptions.fixes`. */
@@ -93,7 +104,7 @@ export class FixStage {
   #sat: MessageOf<"NAV-SAT"> | null = null;
   #pvtPayload = new Uint8Array();
   #satPayload = new Uint8Array();
-  #rawx: { readonly payload: Uint8Array; readonly outcome: EpochOutcome } | null = null;
+  #rawx: SolvedRawx | null = null;
   /** GST of the newest fix: an epoch is given out once. */
   #last = Number.NEGATIVE_INFINITY;
 
@@ -119,7 +130,8 @@ export class FixStage {
       if (rawx.name !== "RXM-RAWX") return;
       if (this.#rawx !== null || !this.#pairs(rawx)) this.#flush();
       this.#watch.receiver(rawx);
-      this.#rawx = { payload: payload.slice(), outcome: this.#own.solve(rawx) };
+      const outcome = this.#own.solve(rawx);
+      this.#rawx = { payload: payload.slice(), outcome, proofs: this.#proofsOf(outcome) };
     } else if (kind === NAV_PVT) {
       const pvt = decodeMessage(messageClass, messageId, payload);
       if (this.#pvt !== null) this.#flush();
@@ -176,11 +188,7 @@ export class FixStage {
     if (gst !== null) this.#fix(gst, pvt, rawx);
   }
 
-  #fix(
-    gst: number,
-    pvt: MessageOf<"NAV-PVT"> | null,
-    rawx: { readonly payload: Uint8Array; readonly outcome: EpochOutcome } | null,
-  ): void {
+  #fix(gst: number, pvt: MessageOf<"NAV-PVT"> | null, rawx: SolvedRawx | null): void {
     if (!Number.isFinite(gst) || gst <= this.#last) return;
     this.#last = gst;
     const engine = this.#engine;
@@ -263,9 +271,24 @@ export class FixStage {
       if (pvt !== null) receiverBytes.push({ message: "NAV-PVT", payload: this.#pvtPayload });
       if (sat !== null) receiverBytes.push({ message: "NAV-SAT", payload: this.#satPayload });
       const own = rawx !== null && solved !== null ? { rawx: rawx.payload, solved } : null;
-      evidence = this.#options.evidence(fix, { own, receiver: receiverBytes });
+      const proofs: CedProof[] = [];
+      for (let svid = 1; svid <= MAX_SVID; svid++) {
+        const proof = rawx?.proofs.get(svid) ?? engine.cedProof(svid);
+        if (proof !== null) proofs.push(proof);
+      }
+      evidence = this.#options.evidence(fix, { own, proofs, receiver: receiverBytes });
     }
     this.#emit(evidence === null ? fix : { ...fix, evidence });
+  }
+
+  #proofsOf({ solved }: EpochOutcome): ReadonlyMap<number, CedProof> {
+    const proofs = new Map<number, CedProof>();
+    if (solved === null || this.#options.evidence == null) return proofs;
+    for (const { svid } of solved.solution.used) {
+      const proof = this.#engine.cedProof(svid);
+      if (proof !== null) proofs.set(svid, proof);
+    }
+    return proofs;
   }
 
   /** Satellites with healthy authenticated data in force, decoded once for each set of words. */

@@ -79,15 +79,14 @@ async function replayInto(
         mode,
         rule: flags.rule,
         minimumTagBits: flags.minTagBits,
-        fixes: (engine, emit) =>
-          fixesWith({
-            mode,
-            softwareVersion: SOFTWARE_VERSION,
-            policy: flags.policy,
-            evidence: fixEvidence(engine, (objects) => {
-              recorder.evidence(objects);
-            }),
-          })(engine, emit),
+        fixes: fixesWith({
+          mode,
+          softwareVersion: SOFTWARE_VERSION,
+          policy: flags.policy,
+          evidence: fixEvidence((objects) => {
+            recorder.evidence(objects);
+          }),
+        }),
         softwareVersion: SOFTWARE_VERSION,
       },
       onProgress: async (fraction, pipeline) => {
