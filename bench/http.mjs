@@ -158,23 +158,26 @@ async function requestsPerSecond(url) {
   return result.requests.average;
 }
 
+/** Pages anywhere in the million: asked for once, and once more when the machine has them in memory. */
 async function pageMilliseconds(url, count) {
-  const times = [];
+  const first = [];
+  const again = [];
   let bytes = 0;
   for (let n = 0; n < PAGES; n += 1) {
-    // Anywhere in the million, so that no page is warm because of the one before.
     const from = GST_0 + Math.floor(((n * 0.618034) % 1) * Math.max(1, count - 1500));
-    const begin = performance.now();
-    const response = await fetch(`${url}/v1/fixes?assurance=all&limit=1000&from=${from}&to=${from + 1000}`);
-    const body = await response.arrayBuffer();
-    times.push(performance.now() - begin);
-    bytes = body.byteLength;
-    if (!response.ok) throw new Error(Buffer.from(body).toString());
-    if (n === 0 && JSON.parse(Buffer.from(body).toString()).items.length !== Math.min(1000, count)) {
-      throw new Error("not 1000 fixes");
+    for (const times of [first, again]) {
+      const begin = performance.now();
+      const response = await fetch(`${url}/v1/fixes?assurance=all&limit=1000&from=${from}&to=${from + 1000}`);
+      const body = Buffer.from(await response.arrayBuffer());
+      times.push(performance.now() - begin);
+      bytes = body.byteLength;
+      if (!response.ok) throw new Error(body.toString());
+      if (n === 0 && JSON.parse(body.toString()).items.length !== Math.min(1000, count)) {
+        throw new Error("not 1000 fixes");
+      }
     }
   }
-  return { median: median(times), worst: Math.max(...times), bytes };
+  return { first: median(first), again: median(again), bytes };
 }
 
 export async function benchHttp(count = 1_000_000) {
@@ -210,18 +213,17 @@ export async function benchHttp(count = 1_000_000) {
           ["osnmad", ours.toFixed(0)],
           ["bare fastify route, a fix by its schema", fix.toFixed(0)],
           ["bare fastify route, one member by its schema", small.toFixed(0)],
-          [
-            "page of 1000 fixes by time",
-            `${page.median.toFixed(1)} ms median, ${page.worst.toFixed(1)} ms worst`,
-          ],
-          ["", `${(page.bytes / 1e6).toFixed(1)} MB`],
+          ["page of 1000 fixes by time, first time", `${page.first.toFixed(1)} ms`],
+          ["the same again", `${page.again.toFixed(1)} ms`],
+          ["its size", `${(page.bytes / 1e6).toFixed(1)} MB`],
         ]),
       );
       return {
         ratios: [
           { name: "bare route of a fix / latest fix", ratio: fix / ours, goal: 1 / 0.6 },
           { name: "barest route / latest fix", ratio: small / ours, goal: 1 / 0.6 },
-          { name: "page of 1000 fixes, ms / 50 ms", ratio: page.median / 50, goal: 1 },
+          { name: "page of 1000 fixes, first time, ms / 50 ms", ratio: page.first / 50, goal: 1 },
+          { name: "page of 1000 fixes, again, ms / 50 ms", ratio: page.again / 50, goal: 1 },
         ],
       };
     } finally {

@@ -68,7 +68,7 @@ export function createToken(
   scopes: readonly Scope[],
   now: Date,
 ): { readonly token: Token; readonly secret: string } {
-  // eslint-disable-next-line no-control-regex -- control characters would end up on a terminal
+  // Control characters would end up on a terminal.
   if (name === "" || name.length > MAX_NAME || /[\u0000-\u001f\u007f-\u009f]/.test(name)) {
     throw new OsnmadError("OSN_USAGE", `A token's name has 1 to ${MAX_NAME} characters, none of control.`);
   }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { defaultDataDirectory, registerServe } from "../../src/cli/commands/serve.js";
 import { DATABASE_FILE } from "../../src/store/database.js";
+import { createToken } from "../../src/store/token-file.js";
 import { temporaryFolder } from "../store/folder.js";
 import { compileInto, STORE_PARTS } from "../store/compiled.js";
 import { authenticatingOsnma, eventAt, fixAt, satellite, summary } from "../store/records.js";
@@ -359,6 +360,24 @@ describe("osnmad serve", () => {
     expect(await served.ended).toMatchObject({ code: 2 });
     expect(served.err()).toContain("OSN_LISTEN_REFUSED");
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it("listens beyond loopback, or asks for tokens, only where there is a token", async () => {
+    const folder = temporaryFolder();
+    for (const options of [["--host", "0.0.0.0", "--allow-remote"], ["--require-token"]]) {
+      const refused = serve("--replay", "a.ubx", "--data-dir", folder, ...options);
+      expect(await refused.ended, options.join(" ")).toMatchObject({ code: 2 });
+      expect(refused.err()).toContain("OSN_LISTEN_REFUSED");
+    }
+    expect(existsSync(join(folder, DATABASE_FILE))).toBe(false);
+    const { secret } = createToken(folder, "a", ["read:status"], new Date());
+    const served = serve("--replay", "a.ubx", "--data-dir", folder, "--host", "0.0.0.0", "--allow-remote");
+    const url = (await served.url).replace("0.0.0.0", "127.0.0.1");
+    expect((await fetch(`${url}/v1/status`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${secret}`, connection: "close" };
+    expect((await fetch(`${url}/v1/status`, { headers })).status).toBe(200);
+    expect((await fetch(`${url}/v1/fixes`, { headers })).status).toBe(403);
+    expect(served.err() + served.out()).not.toContain(secret.slice(4));
   });
 
   it("says which of port and data folder cannot be had", async () => {

@@ -96,8 +96,7 @@ export function ownFixAt(second: number, over: Partial<FixRecord> = {}): FixReco
 
 /** Evidence with what fixes share (words, tag, key, root key, public key) and what is of this fix alone. */
 export function evidenceOf(fix: FixRecord): Evidence {
-  const { evidence: _, ...record } = fix;
-  return buildEvidence(record, {
+  return buildEvidence(fix, {
     proofs: [cedProof],
     position: null,
     receiver: [{ message: "NAV-PVT", payload: Buffer.from(`${fix.gst}`.padEnd(92, " ")) }],
