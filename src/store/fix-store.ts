@@ -150,8 +150,10 @@ export class FixStore {
   ): Page<Item> {
     const ids = this.#search(runId, filter, options);
     const given = ids.slice(0, options.limit);
+    // Read forward, as the file lies: a disk and the system's read-ahead are several times slower backwards.
+    const rows = this.#byIds.all(JSON.stringify([...given].reverse())) as FixRow[];
     return {
-      items: (this.#byIds.all(JSON.stringify(given)) as FixRow[]).map(item),
+      items: rows.reverse().map(item),
       nextBeforeId: ids.length > options.limit ? given[options.limit - 1] : null,
     };
   }
