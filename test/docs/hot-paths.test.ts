@@ -2,11 +2,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { docText, ROOT } from "./markdown.js";
 
-/** All sources as one text, comments without their line breaks. */
+/** All sources and build scripts as one text, comments without their line breaks. */
 function sources(): string {
-  return readdirSync(`${ROOT}src`, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !/node_modules|dist/.test(name))
-    .map((name) => readFileSync(`${ROOT}src/${name}`, "utf8"))
+  return ["src", "scripts"]
+    .flatMap((folder) =>
+      readdirSync(`${ROOT}${folder}`, { recursive: true, encoding: "utf8" }).map(
+        (name) => `${folder}/${name}`,
+      ),
+    )
+    .filter((name) => /\.(ts|mjs)$/.test(name) && !/node_modules|dist/.test(name))
+    .map((name) => readFileSync(`${ROOT}${name}`, "utf8"))
     .join("\n")
     .replace(/\s*\n\s*(?:\*|\/\/)?\s*/g, " ");
 }
