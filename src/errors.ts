@@ -52,6 +52,12 @@ export const ERRORS = {
     cause: "A root key was given, but no given public key verifies its signature.",
     remedy: "Give the public key that signed it with --public-key, or leave --root-key out for a warm start.",
   },
+  OSN_EVIDENCE_UNREADABLE: {
+    exit: 3,
+    http: 400,
+    cause: "The evidence bundle cannot be read.",
+    remedy: "Check the path; a bundle is what /v1/fixes/{id}/evidence answers, one JSON document.",
+  },
   OSN_VECTORS_NOT_FOUND: {
     exit: 3,
     http: 404,
@@ -99,7 +105,33 @@ export const ERRORS = {
     exit: 2,
     http: 400,
     cause: "Positions would be served without authentication beyond this machine.",
-    remedy: "Listen on a loopback address; put an authenticating proxy before it for remote consumers.",
+    remedy:
+      "Listen on a loopback address, or make a token with `osnmad token create` and give --allow-remote.",
+  },
+  OSN_UNAUTHORIZED: {
+    exit: 1,
+    http: 401,
+    cause: "The request carries no bearer token, or one that this server does not take.",
+    remedy:
+      "Send `Authorization: Bearer <token>` with a token of `osnmad token create` that was not revoked.",
+  },
+  OSN_FORBIDDEN: {
+    exit: 1,
+    http: 403,
+    cause: "The token does not open this resource.",
+    remedy: "Create a token with the scope that is named, and use that.",
+  },
+  OSN_RATE_LIMITED: {
+    exit: 1,
+    http: 429,
+    cause: "The client asks more than its share.",
+    remedy: "Wait as long as Retry-After says; read the stream instead of polling, or raise --rate-limit.",
+  },
+  OSN_NOT_ACCEPTABLE: {
+    exit: 1,
+    http: 406,
+    cause: "The resource does not exist in a form that the request accepts.",
+    remedy: "Accept application/json, or what /openapi.json names for this resource.",
   },
   OSN_HOST_REFUSED: {
     exit: 1,

@@ -5,12 +5,11 @@
 import type { FastifyReply } from "fastify";
 import type { ErrorCode } from "../errors.js";
 import { ERRORS } from "../errors.js";
-import { ACCESS_ERRORS } from "./access-errors.js";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-export type ProblemCode = ErrorCode | keyof typeof ACCESS_ERRORS;
-const TABLE = { ...ERRORS, ...ACCESS_ERRORS };
+export type ProblemCode = ErrorCode;
+const TABLE = ERRORS;
 
 export interface Problem {
   readonly type: string;

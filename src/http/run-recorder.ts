@@ -96,6 +96,7 @@ export class RunRecorder {
       softwareVersion: options.softwareVersion,
       startedAtMs: this.#startedAtMs,
     });
+    store.servedRun = this.runId;
   }
 
   /**
@@ -205,6 +206,7 @@ export class RunRecorder {
     this.#finished = true;
     this.#settle();
     this.#store.removeRun(this.runId);
+    this.#store.servedRun = null;
   }
 
   /** Whether anything was recorded. */

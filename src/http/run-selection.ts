@@ -1,11 +1,13 @@
-/** Which run a request is about: the one it names, that of its cursor, or the newest. */
+/** Which run a request is about: the one it names, that of its cursor, this server's own, or the newest. */
 import { OsnmadError } from "../errors.js";
 import type { Run } from "../store/run-store.js";
 import type { Store } from "../store/store.js";
 import { decodeCursor } from "./cursor.js";
 
 export function selectRun(store: Store, id: number | undefined): Run {
-  const run = id === undefined ? store.runs.newest() : store.runs.get(id);
+  // Another process may have begun a newer run in the same folder: it is not what this server tells of.
+  const asked = id ?? store.servedRun;
+  const run = asked === null ? store.runs.newest() : store.runs.get(asked);
   if (run !== null) return run;
   throw new OsnmadError(
     "OSN_NOT_FOUND",

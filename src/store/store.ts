@@ -46,6 +46,8 @@ export function openStore(directory: string, options: StoreOptions = {}): Store 
 
 export class Store {
   readonly runs: RunStore;
+  /** The run that this process records and serves; null where it only serves. */
+  servedRun: number | null = null;
   readonly fixes: FixStore;
   readonly events: EventStore;
   readonly authenticated: AuthenticatedStore;

@@ -94,6 +94,8 @@ async function replayInto(
         if (fraction !== null) onProgress(fraction);
         if (performance.now() - snapshotAt > SNAPSHOT_MS) snapshot(pipeline);
         await new Promise((resolve) => setImmediate(resolve));
+        // On a full disk the replay waits: nothing that was accepted is lost.
+        await recorder.room(signal);
         signal.throwIfAborted();
       },
     },

@@ -95,7 +95,9 @@ function readBundleFile(path: string): Uint8Array {
       if (descriptor !== 0) closeSync(descriptor);
     }
   } catch (cause) {
-    throw new OsnmadError("OSN_USAGE", `cannot read the bundle ${path}: ${reasonOf(cause)}`, { cause });
+    throw new OsnmadError("OSN_EVIDENCE_UNREADABLE", `cannot read the bundle ${path}: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 
