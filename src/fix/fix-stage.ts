@@ -230,19 +230,20 @@ export class FixStage {
       disagreements.push("receiver-time-invalid");
     if (Math.abs(gst - engine.now) > TIME_TOLERANCE_SECONDS) disagreements.push("receiver-time-disagrees");
 
-    let ownRecord: OwnPosition | null = null;
-    if (solved !== null) {
-      const used = solved.solution.used.length;
-      const grade = gradeOwn({
-        ...circumstances,
-        own: { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
-      });
-      ownRecord = ownPosition(solved.solution, solved.satellites, grade);
-    }
+    const used = solved?.solution.used.length ?? 0;
+    const ownGrade = gradeOwn({
+      ...circumstances,
+      own:
+        solved === null
+          ? null
+          : { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
+    });
+    const ownRecord = solved === null ? null : ownPosition(solved.solution, solved.satellites, ownGrade);
     const receiverGrade = gradeReceiver({ ...circumstances, solution: receiver !== null, disagreements });
     const receiverRecord = pvt === null ? null : receiverPosition(pvt, receiverGrade);
     const assurance = better(ownRecord, receiverRecord);
-    const lowered = [...(ownRecord?.reasons ?? []), ...(receiverRecord?.reasons ?? [])];
+    // Of the two only those that the receiver gave anything for.
+    const lowered = [...(rawx === null ? [] : ownGrade.reasons), ...(receiverRecord?.reasons ?? [])];
     const ownFailure = solved !== null ? null : (rawx?.outcome.failure ?? "no-measurements");
     const leapSeconds = this.#leapSeconds(rawx?.outcome.leapSeconds ?? null);
     const rounded = Math.round(gst * 1000) / 1000;
