@@ -24,7 +24,7 @@ import { bitsEqual, copyBits, readBits } from "./bits.js";
 import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
 import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
 import { parseDsmPkr, verifyDsmPkr } from "./dsm-pkr.js";
-import { DsmStore, FIRST_PKR_ID, type Assembly } from "./dsm-store.js";
+import { DsmStore, FIRST_PKR_ID, type DsmCandidate } from "./dsm-store.js";
 import { searchKeyTail } from "./key-search.js";
 import { KeyRing, type GivenKey, type GivenRoot, type KeyRingSnapshot, type RingKey } from "./key-ring.js";
 import type { Mac } from "./mac.js";
@@ -423,10 +423,12 @@ export class OsnmaEngine {
     const index = (pageGst - 1 - subframeGst) >> 1;
     const satellite = this.#untimely.satellite(page.svid);
     if (!satellite.put(index, page.hkroot, page.mack, "none")) return;
-    const completed = this.#untimelyDsm.push(satellite.hkroot, index, null, pageGst + 2, false);
-    if (completed === null) return;
-    this.#acceptPkr(completed.message, true);
-    completed.assembly.restart(completed.message);
+    for (const candidate of this.#untimelyDsm.push(satellite.hkroot, page.svid, index, null, pageGst + 2)) {
+      if (candidate.before !== null) continue;
+      const proven = this.#acceptPkr(candidate, true);
+      if (this.alertVerified) return;
+      this.#untimelyDsm.decided(candidate, proven ? "verified" : "rejected");
+    }
   }
 
   #gateChanged(reason: TimeGateReason | null): void {
@@ -489,22 +491,19 @@ export class OsnmaEngine {
   }
 
   #takeHkroot(satellite: SatelliteSubframe, index: number, header: number | null, end: number): void {
-    const completed = this.#dsm.push(satellite.hkroot, index, header, end, true);
-    if (completed === null) return;
-    const { assembly, message } = completed;
-    if (assembly.dsmId >= FIRST_PKR_ID) {
-      const repeated = assembly.completed !== null && sameMessage(assembly.completed, message);
-      if (!repeated) this.#acceptPkr(message, false);
-    } else {
-      this.#completeKroot(assembly, message);
+    for (const candidate of this.#dsm.push(satellite.hkroot, satellite.svid, index, header, end)) {
+      const isPkr = candidate.dsmId >= FIRST_PKR_ID;
+      if (isPkr && candidate.before !== null) continue;
+      const verified = isPkr ? this.#acceptPkr(candidate, false) : this.#completeKroot(candidate);
+      if (this.#alert) return;
+      this.#dsm.decided(candidate, verified ? "verified" : "rejected");
     }
-    assembly.restart(message);
   }
 
-  #completeKroot(assembly: Assembly, message: Uint8Array): void {
-    const nmaHeader = assembly.nmaHeader ?? 0;
-    const repeated = assembly.completed !== null && sameMessage(assembly.completed, message);
-    if (repeated) {
+  /** Whether the message is verified; where satellites contradict each other, one of several that are possible. */
+  #completeKroot({ message, before, leading, ...candidate }: DsmCandidate): boolean {
+    const nmaHeader = candidate.nmaHeader ?? 0;
+    if (before === "verified") {
       // The very message was decided before: on air again, it renews what it proved.
       const chain = this.#chains().find(
         (known) => known.nmaHeader === nmaHeader && sameMessage(known.kroot.bytes, message),
@@ -513,15 +512,17 @@ export class OsnmaEngine {
         if (this.#isRecent(chain.kroot)) this.#krootVerifiedAt = this.#now;
         chain.verifiedOnAirAt = this.#now;
         this.#afterTrustChange();
-        return;
+        return true;
       }
-      // What it proved has been dropped since, or it could not be verified then: it is judged anew.
+      // What it proved has been dropped since: it is judged anew.
     }
-    if (this.#tryKroot(message, nmaHeader)) return;
+    if (this.#tryKroot(message, nmaHeader)) return true;
+    // Rivals of what most satellites sent are not worth a word; a new key has the store hand them out again.
+    if (!leading) return false;
     const known = this.#unverifiedKroots.find(
       (kept) => kept.nmaHeader === nmaHeader && sameMessage(kept.message, message),
     );
-    if (known !== undefined) return;
+    if (known !== undefined) return false;
     const missing = this.#candidates(message[0] & 0x0f).length === 0;
     this.#unverifiedKroots.push({ message, nmaHeader, reported: true });
     if (this.#unverifiedKroots.length > MAX_UNVERIFIED_KROOTS) this.#unverifiedKroots.shift();
@@ -541,6 +542,7 @@ export class OsnmaEngine {
         { pkid },
       );
     }
+    return false;
   }
 
   #candidates(pkid: number): RingKey[] {
@@ -565,14 +567,15 @@ export class OsnmaEngine {
     return header !== null && CPKS[(header >> 1) & 7] === "nmt";
   }
 
-  #acceptPkr(message: Uint8Array, alertOnly: boolean): void {
+  /** Whether the message proves itself, and acts on it. */
+  #acceptPkr({ message, leading }: DsmCandidate, alertOnly: boolean): boolean {
     const pkr = parseDsmPkr(message);
     const root =
       pkr === null
         ? undefined
         : this.#ring.roots.find(({ name, bytes }) => !this.#ring.isRenewed(name) && verifyDsmPkr(pkr, bytes));
     if (pkr === null || root === undefined) {
-      if (!alertOnly) {
+      if (!alertOnly && leading) {
         this.#event(
           "public-key-rejected",
           "notice",
@@ -583,13 +586,13 @@ export class OsnmaEngine {
           },
         );
       }
-      return;
+      return false;
     }
     if (pkr.kind === "alert") {
       this.#latchAlert(root.name);
-      return;
+      return true;
     }
-    if (alertOnly) return;
+    if (alertOnly) return true;
     const name = { root: root.name, pkid: pkr.npkid };
     if (this.#ring.isRefused(name.root, name.pkid, this.#announcesNewTree())) {
       this.#event(
@@ -598,7 +601,7 @@ export class OsnmaEngine {
         `Public key ${name.pkid} was superseded or revoked and does not come back.`,
         { publicKey: name },
       );
-      return;
+      return true;
     }
     const proof = { leafIndex: pkr.mid, siblings: pkr.itn };
     const key = this.#ring.addProven(root.name, pkr.npkid, pkr.kind, pkr.npk, proof);
@@ -606,7 +609,7 @@ export class OsnmaEngine {
       this.#event("public-key-rejected", "warning", "A proven public key is no point of its curve.", {
         publicKey: name,
       });
-      return;
+      return true;
     }
     if (!this.publicKeysVerified.some((known) => known.root === name.root && known.pkid === name.pkid)) {
       this.publicKeysVerified.push(name);
@@ -626,6 +629,8 @@ export class OsnmaEngine {
     for (const kept of waiting) {
       if (!this.#alert && !this.#tryKroot(kept.message, kept.nmaHeader)) this.#unverifiedKroots.push(kept);
     }
+    this.#dsm.reconsider();
+    return true;
   }
 
   /* ---- life cycle ----------------------------------------------------------------------------------- */
