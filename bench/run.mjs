@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { benchCost } from "./cost.mjs";
 import { leuven, projectRoot, simulated } from "./lib/material.mjs";
 import { table } from "./lib/statistics.mjs";
+import { benchHttp } from "./http.mjs";
+import { benchPipeline } from "./pipeline.mjs";
+import { benchPosition } from "./position.mjs";
 import { benchTtfaf } from "./ttfaf.mjs";
 
 if (!existsSync(join(projectRoot, "dist", "bin", "osnmad.js"))) {
@@ -23,11 +26,23 @@ console.log("— Time to first authenticated fix —");
 const ttfaf = benchTtfaf(real ?? simulated());
 console.log("\n— Cost —");
 const cost = benchCost();
+const none = { ratios: [] };
+console.log("\n— Position —");
+const position = real === null ? none : benchPosition({ noise: false });
+console.log("\n— Full pipeline —");
+const pipeline = benchPipeline();
+/** The goals speak of a million fixes: `node bench/http.mjs` stores that many (6 GB). */
+const FIXES = 20_000;
+console.log(`\n— HTTP, ${FIXES} fixes stored —`);
+const http = await benchHttp(FIXES);
 
 const rows = [["ratio", "measured", "goal", ""]];
 for (const { name, ratio, goal } of [
   ...ttfaf.ratios.map((row) => ({ ...row, name: row.name + simulatedOnly })),
   ...cost.ratios,
+  ...position.ratios,
+  ...pipeline.ratios,
+  ...http.ratios,
 ]) {
   rows.push([
     name,
