@@ -717,7 +717,7 @@ export class OsnmaEngine {
       });
       return;
     }
-    this.#krootVerifiedAt = this.#now;
+    if (order === "newer") this.#krootVerifiedAt = this.#now;
     const taken = order === "older" ? null : this.#ring.putInForce(key);
     this.#event(
       "kroot-verified",
@@ -771,6 +771,8 @@ export class OsnmaEngine {
     if (order === "older") {
       // Not the newest word on the status, but of the same: it may give its chain the place that is empty.
       if (chain !== null && this.#current === null && chain.cid === cid) this.#place(chain, cid);
+      // An ended chain's root renews nothing.
+      if (chain !== null && this.#chains().includes(chain)) this.#krootVerifiedAt = this.#now;
       this.#afterTrustChange();
       return;
     }
