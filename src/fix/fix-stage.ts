@@ -17,6 +17,7 @@ import type {
   ReceiverPosition,
   TimeAssurance,
 } from "../pipeline/records.js";
+import { EPHEMERIS_VALIDITY_SECONDS } from "../position/satellite.js";
 import type { SolverOptions } from "../position/solver.js";
 import { gradeOwn, gradeReceiver, type Policy } from "../watch/policy.js";
 import type { SignEvent } from "../watch/signs.js";
@@ -51,6 +52,8 @@ const MAX_SVID = 36;
 const SAME_EPOCH_SECONDS = 0.06;
 /** Receiver epoch and newest authenticated page may be this far apart. */
 const TIME_TOLERANCE_SECONDS = 5;
+/** A root key must be heard again within the hour, and without pages there is none. */
+const PAGE_SILENCE_SECONDS = 3600;
 /** GST minus UTC since 2017, where neither the receiver nor an authenticated word 6 says. */
 const DEFAULT_LEAP_SECONDS = 18;
 
@@ -192,7 +195,7 @@ export class FixStage {
     if (!Number.isFinite(gst) || gst <= this.#last) return;
     this.#last = gst;
     const engine = this.#engine;
-    const satellites = this.#healthySatellites();
+    const satellites = this.#healthySatellites(gst);
     const solved = rawx?.outcome.solved ?? null;
     const own = solved === null ? null : watchedSolution(solved);
     const receiver = pvt === null ? null : receiverSolutionOf(pvt, gst);
@@ -212,7 +215,7 @@ export class FixStage {
       mode: this.#options.mode,
       state,
       nmaStatus,
-      chainVerified: engine.chainVerified,
+      chainVerified: engine.chainVerified && gst - engine.now <= PAGE_SILENCE_SECONDS,
       timeAssurance: this.#timeAssurance,
       timeGateReason: gateReason,
       slowMacOnly: false,
@@ -293,7 +296,7 @@ export class FixStage {
   }
 
   /** Satellites with healthy authenticated data in force, decoded once for each set of words. */
-  #healthySatellites(): HealthySatellite[] {
+  #healthySatellites(gst: number): HealthySatellite[] {
     const found: HealthySatellite[] = [];
     for (let svid = 1; svid <= MAX_SVID; svid++) {
       const ced = this.#engine.healthyCed(svid);
@@ -305,7 +308,11 @@ export class FixStage {
         known = { words, ephemeris: decodeEphemeris([w1, w2, w3, w4, w5], svid) };
         this.#ephemerides[svid] = known;
       }
-      if (known.ephemeris !== null) found.push({ svid, ephemeris: known.ephemeris });
+      const { ephemeris } = known;
+      // The engine's time stands still while no page comes; the epoch's own time decides what has expired.
+      if (ephemeris !== null && Math.abs(gst - ephemeris.toeGst) <= EPHEMERIS_VALIDITY_SECONDS) {
+        found.push({ svid, ephemeris });
+      }
     }
     return found;
   }

@@ -206,6 +206,8 @@ interface Accumulation {
   slow: boolean;
   authenticatedAt: number | null;
   verifiedAt: number;
+  /** GST_SF of the latest subframe with a verified tag over it: what was signed later is the newer data. */
+  taggedGst: number;
 }
 
 interface InForce {
@@ -1481,6 +1483,7 @@ export class OsnmaEngine {
         slow: false,
         authenticatedAt: null,
         verifiedAt: this.#now,
+        taggedGst: satellite.gst,
       };
       this.#accumulations.set(set, accumulation);
     }
@@ -1492,6 +1495,7 @@ export class OsnmaEngine {
     accumulation.chain = disclosing;
     accumulation.nmaStatus = nmaStatus;
     accumulation.verifiedAt = this.#now;
+    accumulation.taggedGst = Math.max(accumulation.taggedGst, satellite.gst);
     if (accumulation.authenticatedAt === null || gained) {
       accumulation.tags.push(tagName(satellite, tag));
       accumulation.proofs.push(this.#proofOf(satellite, tag, chain, disclosing, nmas, accumulation.keyGst));
@@ -1502,7 +1506,7 @@ export class OsnmaEngine {
     accumulation.authenticatedAt ??= this.#now;
     if (set.kind === "ced") {
       const known = this.#ced[set.svid];
-      if (known?.set !== set && (known === undefined || isNewer(set, known.set))) {
+      if (known?.set !== set && (known === undefined || isSignedLater(set, accumulation, known))) {
         this.#ced[set.svid] = { made: null, set, accumulation, health: healthOf(set) };
       }
     } else {
@@ -1920,6 +1924,15 @@ function isNamed(chain: Chain | null, cid: number, gst: number): boolean {
   return (
     chain !== null && chain.cid === cid && gst >= chain.from && (chain.until === null || gst < chain.until)
   );
+}
+
+/**
+ * Whether a set is to replace the one in force. When it was signed decides, not when it was heard last: anyone can
+ * send old words again, and a slow tag of before must not bring back what newer data has ended.
+ */
+function isSignedLater(set: CedSet, { taggedGst }: Accumulation, known: InForce): boolean {
+  const difference = taggedGst - known.accumulation.taggedGst;
+  return difference === 0 ? isNewer(set, known.set) : difference > 0;
 }
 
 /** Whether `a` is more recent data than `b`: a later batch, or a later word 5 in the same batch. */

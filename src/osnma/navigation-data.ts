@@ -75,7 +75,8 @@ export class CedSet {
     word5: WordVersion,
   ) {
     this.svid = svid;
-    this.iodNav = batch.iodNav ?? 0;
+    // Of the word itself: a batch known from Reed-Solomon words alone has no IODnav yet.
+    this.iodNav = ((words[0][0] & 0x03) << 8) | words[0][1];
     this.batch = batch;
     this.word5 = word5;
     this.words = [...words, word5.word];
