@@ -14,9 +14,18 @@ import { seededFraction } from "../../src/simulate/seeded.js";
 import { timedPages, type TimedPage } from "../support/osnma.js";
 import { describeShared, sharedPath } from "../support/shared.js";
 
+/** Satellites that the tests add; in none of the recordings. */
+const STRANGERS = [35, 17];
+const [STRANGER] = STRANGERS;
+
 interface Outcome {
   readonly clock: PageClock<null>;
   readonly timed: number;
+  /** Pages of all satellites but the strangers. */
+  readonly timedHonest: number;
+  /** Different pages with their own time. */
+  readonly timedOnce: number;
+  readonly timedOsnma: number;
   /** Pages that got another time than their own. */
   readonly wrong: {
     readonly gst: number;
@@ -35,8 +44,14 @@ function run(steps: Iterable<Step>): Outcome {
   const truth = new Map<InavPage, number>();
   const wrong: { gst: number; given: number; wordType: number; svid: number }[] = [];
   let timed = 0;
+  let timedHonest = 0;
+  let timedOsnma = 0;
+  const right = new Set<string>();
   const clock = new PageClock<null>((page, given) => {
     timed++;
+    if (page.hasOsnma) timedOsnma++;
+    if (!STRANGERS.includes(page.svid)) timedHonest++;
+    if (truth.get(page) === given) right.add(`${page.band} ${page.svid} ${given}`);
     const gst = truth.get(page)!;
     if (gst !== given) wrong.push({ gst, given, wordType: page.wordType, svid: page.svid });
   });
@@ -48,7 +63,7 @@ function run(steps: Iterable<Step>): Outcome {
     else clock.boundary();
   }
   clock.end();
-  return { clock, timed, wrong };
+  return { clock, timed, timedHonest, timedOnce: right.size, timedOsnma, wrong };
 }
 
 /** Pages as they come out `latency` after their end, between epochs every `period` seconds. */
@@ -142,8 +157,17 @@ function suite(source: () => readonly TimedPage[]): void {
 
   it("words alone, some pages lost: right or none", () => {
     const kept = source().filter(({ page, gst }) => seededFraction("loss", `${page.svid} ${gst}`) > 0.1);
-    all(wordsOnly(kept), kept, 0.5);
+    all(wordsOnly(kept), kept, 0.7);
   });
+
+  it.each([0.005, 0.02, 0.05, 0.2])(
+    "words alone, %d of the pages lost: right, and as many as without loss",
+    (loss) => {
+      const kept = source().filter(({ page, gst }) => seededFraction("rate", `${page.svid} ${gst}`) > loss);
+      const without = run(wordsOnly(source())).timed / source().length;
+      all(wordsOnly(kept), kept, without - 0.05);
+    },
+  );
 
   it.each([2, 5])("navigation every %d s, some pages lost: right or none", (period) => {
     const kept = source().filter(({ page, gst }) => seededFraction("loss", `${page.svid} ${gst}`) > 0.1);
@@ -189,13 +213,85 @@ function suite(source: () => readonly TimedPage[]): void {
     expect(wrong.slice(0, 3)).toEqual([]);
   });
 
+  it.each([2, -2, 4, 30, 100, 3000])(
+    "a stranger that says %d s more in every slot: the others keep their time, with a receiver and without",
+    (offset) => {
+      for (const place of ["first", "last"] as const) {
+        const pages = withStranger(source(), (gst) => gst + offset, place);
+        const honest = source().length;
+        const told = run(timeline(pages, 1));
+        expect(told.wrong.filter(({ svid }) => svid !== STRANGER)).toEqual([]);
+        expect(told.timedHonest / honest).toBeGreaterThan(0.99);
+        const words = run(wordsOnly(pages));
+        expect(words.wrong.filter(({ svid }) => svid !== STRANGER)).toEqual([]);
+        expect(words.timedHonest / honest).toBeGreaterThan(0.85);
+      }
+    },
+  );
+
+  it("a stranger from another week, first to speak: the week is the others'", () => {
+    const pages = withStranger(source(), (gst) => gst + 604_800, "first");
+    for (const steps of [timeline(pages, 1), timeline(pages, 1, { week: null }), wordsOnly(pages)]) {
+      const { wrong, timedHonest } = run(steps);
+      expect(wrong).toEqual([]);
+      expect(timedHonest / source().length).toBeGreaterThan(0.6);
+    }
+  });
+
+  it("two strangers from another week are first: the others overrule them within minutes, once", () => {
+    const start = source()[0].gst;
+    const forged = STRANGERS.flatMap((svid) =>
+      [0, 2].map((after): TimedPage => ({
+        gst: start - 4 + after,
+        page: spareWord(start + 604_796 + after, svid),
+      })),
+    );
+    for (const steps of [
+      timeline([...forged, ...source()], 1),
+      wordsOnly([...forged.toSorted(byGst), ...source()]),
+    ]) {
+      const { wrong, clock } = run(steps);
+      const honest = wrong.filter(({ svid }) => !STRANGERS.includes(svid));
+      expect(honest.length).toBeGreaterThan(0);
+      expect(new Set(honest.map(({ gst, given }) => given - gst))).toEqual(new Set([604_800]));
+      expect(Math.max(...honest.map(({ gst }) => gst)) - start).toBeLessThan(150);
+      expect(clock.counts.jumps).toBe(1);
+    }
+  });
+
+  it.each([1, 5, 11, 40, 120, 300])(
+    "each page again %d pages later: no copy gets a time of its own",
+    (lag) => {
+      const steps = timeline(source(), 1);
+      const pages = steps.filter((step) => step.kind === "page");
+      let seen = 0;
+      const merged = steps.flatMap((step): Step[] => {
+        if (step.kind !== "page") return [step];
+        const copy = pages[seen++ - lag];
+        // An object of its own: a copy is known by what it says.
+        return copy === undefined
+          ? [step]
+          : [step, { kind: "page", entry: { ...copy.entry, page: { ...copy.entry.page } } }];
+      });
+      const { timedOnce, timedOsnma, timed, clock } = run(merged);
+      // Words without OSNMA bits may come again after a whole subframe: copies of just that age are not known.
+      expect(timedOnce / source().length).toBeGreaterThan(0.9);
+      const osnma = source().filter(({ page }) => page.hasOsnma).length;
+      expect(timedOsnma).toBeLessThanOrEqual(osnma);
+      expect(timedOsnma / osnma).toBeGreaterThan(0.99);
+      expect((timed - timedOnce) / source().length).toBeLessThan(0.05);
+      expect(clock.counts.repeated / (source().length - lag)).toBeGreaterThan(0.9);
+    },
+  );
+
   it("every page twice: once", () => {
     const twice = timeline(source(), 1).flatMap((step): Step[] =>
       step.kind === "page" ? [step, step] : [step],
     );
-    const { wrong, timed } = run(twice);
+    const { wrong, timed, clock } = run(twice);
     expect(wrong).toEqual([]);
     expect(timed).toBe(source().length);
+    expect(clock.counts.repeated).toBe(source().length);
   });
 
   it("two slots in one second (a stalled link): right or none", () => {
@@ -220,6 +316,27 @@ function suite(source: () => readonly TimedPage[]): void {
     expect(wrong).toEqual([]);
     expect(clock.counts.jumps).toBeGreaterThan(0);
   });
+}
+
+/** A word 0 that says this time and week. */
+function spareWord(gst: number, svid: number): InavPage {
+  const word = new Uint8Array(16);
+  word[0] = 2;
+  new DataView(word.buffer).setUint32(12, (((wnOf(gst) & 0xfff) << 20) | towOf(gst)) >>> 0);
+  return { svid, band: "E1-B", wordType: 0, word, hasOsnma: false, hkroot: 0, mack: 0 };
+}
+
+const byGst = (a: TimedPage, b: TimedPage): number => a.gst - b.gst;
+
+/** One more satellite in each slot, whose word 0 says what `told` makes of the slot's time. */
+function withStranger(
+  pages: readonly TimedPage[],
+  told: (gst: number) => number,
+  place: "first" | "last",
+): TimedPage[] {
+  const slots = [...new Set(pages.map(({ gst }) => gst))];
+  const strangers = slots.map((gst): TimedPage => ({ gst, page: spareWord(told(gst), STRANGER) }));
+  return (place === "first" ? [...strangers, ...pages] : [...pages, ...strangers]).sort(byGst);
 }
 
 /** The page with another time of week in its word 0, 5 or 6. */
