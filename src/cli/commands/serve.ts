@@ -137,8 +137,6 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
       source,
       timeAssurance,
       softwareVersion: version,
-      // A replay can be run again: fewer, larger commits.
-      batchRecords: 500,
       onFault: (fault) => {
         if (fault === null) logger.info("the store takes data again");
         else logger.error({ fault }, "the store takes no data; what comes waits, as far as there is room");
