@@ -667,31 +667,34 @@ interface SatelliteSet {
 
 /**
  * The newest pages of a satellite, found by chains from a hash, so that a page costs the same however many are
- * remembered. Their bytes are copied, lest whole page objects live for two minutes.
+ * remembered.
  */
 class RecentPages {
-  readonly #words = new Uint8Array(REMEMBERED_PAGES * 16);
+  readonly #words: Uint8Array[] = [];
   readonly #macks = new Uint32Array(REMEMBERED_PAGES);
   readonly #hkroots = new Uint8Array(REMEMBERED_PAGES);
   readonly #epochs = new Float64Array(REMEMBERED_PAGES);
   /** Number of the newest page of each hash, and of the one before it with the same hash; numbers begin at 1. */
   readonly #heads = new Int32Array(HASHES);
   readonly #chains = new Int32Array(REMEMBERED_PAGES);
+  #hash = 0;
   #newest = 0;
 
   /** How many pages came after the newest that is the same, -1 where there is none. */
   ageOf(page: InavPage): number {
     const oldest = this.#newest - REMEMBERED_PAGES;
-    for (let n = this.#heads[hashOf(page)]; n > 0 && n > oldest; n = this.#chains[n & (REMEMBERED_PAGES - 1)])
+    this.#hash = hashOf(page);
+    for (let n = this.#heads[this.#hash]; n > 0 && n > oldest; n = this.#chains[n & (REMEMBERED_PAGES - 1)])
       if (this.#isSame(n & (REMEMBERED_PAGES - 1), page)) return this.#newest - n;
     return -1;
   }
 
+  /** Keeps the page that `ageOf` was just asked about. */
   keep(page: InavPage, epoch: number): void {
     const number = ++this.#newest;
     const index = number & (REMEMBERED_PAGES - 1);
-    const hash = hashOf(page);
-    this.#words.set(page.word, index * 16);
+    const hash = this.#hash;
+    this.#words[index] = page.word;
     this.#macks[index] = page.mack;
     this.#hkroots[index] = page.hkroot;
     this.#epochs[index] = epoch;
@@ -706,7 +709,8 @@ class RecentPages {
 
   #isSame(index: number, { word, mack, hkroot }: InavPage): boolean {
     if (this.#macks[index] !== mack || this.#hkroots[index] !== hkroot) return false;
-    for (let i = 0; i < 16; i++) if (this.#words[index * 16 + i] !== word[i]) return false;
+    const known = this.#words[index];
+    for (let i = 0; i < 16; i++) if (known[i] !== word[i]) return false;
     return true;
   }
 }
