@@ -5,7 +5,7 @@
  */
 import { decodeEphemeris, type Ephemeris, type EphemerisWords } from "../ephemeris/ephemeris.js";
 import { formatGst, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
-import { bitsEqual } from "../osnma/bits.js";
+import { bitsEqual, sameBytes } from "../osnma/bits.js";
 import { parseDsmKroot, verifyDsmKroot, type ChainParameters, type DsmKroot } from "../osnma/dsm-kroot.js";
 import { importPublicKey, type EcdsaPublicKey, type KeyType } from "../osnma/ecdsa.js";
 import { createMac } from "../osnma/mac.js";
@@ -124,9 +124,6 @@ export function nameOf(kind: ObjectKind, object: unknown): string {
       return "fix";
   }
 }
-
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && bitsEqual(a, 0, b, 0, a.length * 8);
 
 export class NavigationJudge {
   readonly #objects: Objects;

@@ -4,8 +4,9 @@
  * and grades each by policy (docs/threat-model.md). Pure and synchronous.
  */
 import { decodeMessage, type MessageOf } from "gnss-ubx";
+import { SPEED_OF_LIGHT } from "../ephemeris/constants.js";
 import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
-import { towOf, wnOf } from "../inav/gst.js";
+import { gstOf, towOf, wnOf } from "../inav/gst.js";
 import type { CedProof, OsnmaEngine } from "../osnma/engine.js";
 import type {
   Assurance,
@@ -325,13 +326,13 @@ export class FixStage {
 function watchedSolution({ solution }: SolvedEpoch): OwnSolution {
   const { velocity } = solution;
   return {
-    gst: solution.wn * 604_800 + solution.towSeconds,
+    gst: gstOf(solution.wn, solution.towSeconds),
     position: solution.ecef,
     covariance: solution.covariance,
     clockBiasSeconds: solution.clockBiasSeconds,
     clockBiasSigmaSeconds: solution.clockBiasSigmaSeconds,
     clockDrift: solution.clockDrift,
-    clockDriftSigma: velocity === null ? null : Math.sqrt(velocity.covariance.uu) / 299_792_458,
+    clockDriftSigma: velocity === null ? null : Math.sqrt(velocity.covariance.uu) / SPEED_OF_LIGHT,
     velocity:
       velocity === null
         ? null

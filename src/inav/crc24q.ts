@@ -1,26 +1,11 @@
 /**
- * CRC-24Q, as used by Galileo I/NAV pages and by RTCM 3.
+ * CRC-24Q of a Galileo I/NAV page.
  * Source: Galileo OS SIS ICD 2.1 section 5.1.9.4; generator 0x1864CFB, zero start value, no reflection.
  */
 
+import { CRC24Q_TABLE as TABLE } from "gnss-ubx";
+
 const POLYNOMIAL = 0x1864cfb;
-
-const TABLE = new Int32Array(256);
-for (let byte = 0; byte < 256; byte++) {
-  let crc = byte << 16;
-  for (let bit = 0; bit < 8; bit++) {
-    crc <<= 1;
-    if (crc & 0x1000000) crc ^= POLYNOMIAL;
-  }
-  TABLE[byte] = crc & 0xffffff;
-}
-
-/** CRC-24Q of `bytes[start..end)`. */
-export function crc24q(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  let crc = 0;
-  for (let i = start; i < end; i++) crc = ((crc << 8) & 0xffffff) ^ TABLE[(crc >>> 16) ^ bytes[i]];
-  return crc;
-}
 
 const stream = new Int32Array(6);
 

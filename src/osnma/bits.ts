@@ -100,3 +100,10 @@ export function bitsEqual(a: Uint8Array, aBit: number, b: Uint8Array, bBit: numb
   }
   return true;
 }
+
+/** Whether both are of the same length with the same bytes. For public data: takes no care to be constant in time. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

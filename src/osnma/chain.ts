@@ -4,6 +4,7 @@
  * linear time, never by time of week.
  */
 import { SUBFRAME_SECONDS } from "../inav/gst.js";
+import { sameBytes } from "./bits.js";
 import type { ChainParameters, DsmKroot } from "./dsm-kroot.js";
 import { createMac, type Mac } from "./mac.js";
 import { mackLayoutOf, type MackLayout } from "./mack.js";
@@ -130,10 +131,4 @@ export class Chain {
     const oldest = this.newestGst - KEY_HISTORY_SUBFRAMES * SUBFRAME_SECONDS;
     for (const gst of this.#keys.keys()) if (gst < oldest) this.#keys.delete(gst);
   }
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

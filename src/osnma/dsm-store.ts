@@ -4,6 +4,7 @@
  * its own; where satellites contradict each other, several messages are possible, and they are handed out, what
  * most satellites sent first, for a signature or proof to decide.
  */
+import { sameBytes } from "./bits.js";
 import { numberOfKrootBlocks } from "./dsm-kroot.js";
 import { numberOfPkrBlocks } from "./dsm-pkr.js";
 
@@ -387,10 +388,6 @@ function note(senders: Map<number, number>, svid: number, at: number): void {
 function differs(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, known: number): boolean {
   for (let i = 0; i < BLOCK_BYTES; i++) if (known & (1 << i) && a[aStart + i] !== b[bStart + i]) return true;
   return false;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
 /** Puts a satellite's bytes into a block; what contradicts its own earlier version replaces that. */

@@ -5,10 +5,12 @@
  * benches and for the parallel solution that the authenticated one is compared with.
  * Source: galileo-inav sections 8 to 11; docs/position.md. No clock, no history: the same input gives the same bits.
  */
+import { marchDateOf } from "../ephemeris/calendar.js";
 import { E1_HZ, OMEGA_EARTH, SPEED_OF_LIGHT } from "../ephemeris/constants.js";
 import type { IonosphereCoefficients } from "../ephemeris/ephemeris.js";
 import type { Ecef, Geodetic } from "../ephemeris/geometry.js";
 import type { ModelTime } from "../ephemeris/ionosphere.js";
+import { SECONDS_IN_DAY } from "../ephemeris/time.js";
 import { gstOf, GST_TO_UNIX, SECONDS_IN_WEEK } from "../inav/gst.js";
 import { A_PRIORI_MODEL, modelVariance } from "./error-model.js";
 import type { ErrorModel } from "./error-model.js";
@@ -351,27 +353,15 @@ function newestWord5(
   return newest;
 }
 
-const DAY_SECONDS = 86_400;
-
 /** Day of the year and UT of a linear GST, for the models of the atmosphere. */
 export function modelTime(gst: number, leapSeconds: number): ModelTime {
   const unix = gst + GST_TO_UNIX - leapSeconds;
-  const days = Math.floor(unix / DAY_SECONDS);
-  // Day of the year by way of the calendar that begins in March (Hinnant, "chrono-compatible date algorithms").
-  const shifted = days + 719_468;
-  const dayOfEra = shifted - Math.floor(shifted / 146_097) * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra -
-      Math.floor(dayOfEra / 1460) +
-      Math.floor(dayOfEra / 36_524) -
-      Math.floor(dayOfEra / 146_096)) /
-      365,
-  );
-  const dayFromMarch = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const leap = yearOfEra % 4 === 0 && (yearOfEra % 100 !== 0 || yearOfEra === 0) ? 1 : 0;
+  const days = Math.floor(unix / SECONDS_IN_DAY);
+  const { year, day } = marchDateOf(days);
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 1 : 0;
   // March 1 is day 60, or 61 in a leap year; January and February end the year that began in March.
-  const dayOfYear = dayFromMarch < 306 ? dayFromMarch + 60 + leap : dayFromMarch - 305;
-  return { dayOfYear, utHours: (unix - days * DAY_SECONDS) / 3600 };
+  const dayOfYear = day < 306 ? day + 60 + leap : day - 305;
+  return { dayOfYear, utHours: (unix - days * SECONDS_IN_DAY) / 3600 };
 }
 
 interface Accuracy {

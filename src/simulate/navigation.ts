@@ -6,7 +6,7 @@
  * The constellation is a Walker 24/3/1 like Galileo's: SVID 1-8, 9-16 and 17-24 in the three planes. A new batch
  * with the next IODnav comes every ten minutes, at GST mod 600 = 60.
  */
-import { crc24q } from "../inav/crc24q.js";
+import { crc24q } from "gnss-ubx";
 import { SUBFRAME_SECONDS, SECONDS_IN_WEEK, towOf, wnOf } from "../inav/gst.js";
 import { encodeParity } from "../inav/reed-solomon.js";
 import { BitWriter } from "./bit-writer.js";

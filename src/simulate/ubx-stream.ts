@@ -5,7 +5,7 @@
  *
  * The frames are written by hand here, beside the table of gnss-ubx, so that the table is checked against them.
  */
-import { crc24q } from "../inav/crc24q.js";
+import { crc24q } from "gnss-ubx";
 import { GPS_WEEK_OFFSET, GST_TO_UNIX, towOf, wnOf } from "../inav/gst.js";
 import { concatBytes } from "./bit-writer.js";
 import { pseudorangeE1 } from "./geometry.js";

@@ -14,7 +14,8 @@ import { importPublicKey, pointBytesOf } from "../osnma/ecdsa.js";
 import type { KeyType } from "../osnma/ecdsa.js";
 import { MERKLE_DEPTH, MERKLE_NODE_BYTES } from "../osnma/merkle-tree.js";
 import type { Applicability } from "./facts.js";
-import { bytesOfHex, sameBytes } from "./hex.js";
+import { sameBytes } from "../osnma/bits.js";
+import { bytesOfHex } from "./hex.js";
 import { leafNode, MERKLE_LEAVES, provenNodes } from "./tree-proof.js";
 import type { TreeKey, TreeNode } from "./tree-proof.js";
 

@@ -8,7 +8,7 @@
  */
 import type { KeyType } from "../osnma/ecdsa.js";
 import { MERKLE_DEPTH, merkleLeaf, sha256 } from "../osnma/merkle-tree.js";
-import { sameBytes } from "./hex.js";
+import { sameBytes } from "../osnma/bits.js";
 
 /** Leaves of an OSNMA Merkle tree (OSNMA SIS ICD 1.1, table of DSM-PKR fields: MID has 4 bits). */
 export const MERKLE_LEAVES = 16;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
-import { crc24q } from "../../src/inav/crc24q.js";
+import { crc24q } from "gnss-ubx";
 import { parsePage, wordsOf240Bits } from "../../src/inav/page.js";
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, "hex"));

@@ -1,7 +1,7 @@
 /** Public face of gnss-ubx. */
 export { CONFIG_KEYS, configItem, configItemValue, configKeyName } from "./config-keys.js";
 export type { ConfigKeyName, ConfigValue, ConfigValueType } from "./config-keys.js";
-export { crc24q } from "./crc24q.js";
+export { crc24q, CRC24Q_TABLE } from "./crc24q.js";
 export { encodeFrame } from "./frame.js";
 export { Framer } from "./framer.js";
 export type { FrameSink, FramerCounts, FramerOptions } from "./framer.js";
