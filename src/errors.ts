@@ -52,6 +52,38 @@ export const ERRORS = {
     cause: "A root key was given, but no given public key verifies its signature.",
     remedy: "Give the public key that signed it with --public-key, or leave --root-key out for a warm start.",
   },
+  OSN_PORT_NOT_FOUND: {
+    exit: 9,
+    http: 404,
+    cause: "The receiver's port is not there, or no receiver was found.",
+    remedy: "Plug the receiver in; name its port with --port: a device, or tcp://host:port.",
+  },
+  OSN_PORT_AMBIGUOUS: {
+    exit: 9,
+    http: 409,
+    cause: "More than one receiver was found, and none was named.",
+    remedy: "Name one with --port; the paths below /dev/serial/by-id survive a replug.",
+  },
+  OSN_PORT_DENIED: {
+    exit: 9,
+    http: 403,
+    cause: "This user may not open the receiver's port.",
+    remedy:
+      "Join the group that owns the device (dialout on Debian), or install the udev rule of packaging/.",
+  },
+  OSN_PORT_BUSY: {
+    exit: 9,
+    http: 409,
+    cause: "Another program holds the receiver's port.",
+    remedy:
+      "Stop that program (another osnmad, gpsd, ModemManager), or share the receiver by a TCP server and give tcp://host:port.",
+  },
+  OSN_LINK_LOST: {
+    exit: 9,
+    http: 503,
+    cause: "The connection to the receiver cannot be made or was lost.",
+    remedy: "Check cable and power, or the server and its address; the daemon goes on trying.",
+  },
   OSN_EVIDENCE_UNREADABLE: {
     exit: 3,
     http: 400,
