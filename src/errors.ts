@@ -121,6 +121,12 @@ export const ERRORS = {
     cause: "State cannot be written to its folder.",
     remedy: "Check rights and free space of the folder given by --state or --data-dir.",
   },
+  OSN_OUTPUT_UNWRITABLE: {
+    exit: 3,
+    http: 500,
+    cause: "A file that was asked for cannot be written.",
+    remedy: "Check the path given by -o, rights and free space; --force replaces files that are there.",
+  },
   OSN_ALERT_LATCHED: {
     exit: 7,
     http: 503,
