@@ -146,6 +146,12 @@ export const ERRORS = {
     remedy:
       "Listen on a loopback address, or make a token with `osnmad token create` and give --allow-remote.",
   },
+  OSN_PTY_UNAVAILABLE: {
+    exit: 8,
+    http: 500,
+    cause: "No pseudo-terminal can be made for the virtual receiver.",
+    remedy: "Install python3, or serve it by TCP (`osnmad simulate --serve tcp`).",
+  },
   OSN_UNAUTHORIZED: {
     exit: 1,
     http: 401,

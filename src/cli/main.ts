@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   serve: async () => (await import("./commands/serve-command.js")).registerServeCommand,
   token: async () => (await import("./commands/token.js")).registerToken,
   db: async () => (await import("./commands/db.js")).registerDb,
+  simulate: async () => (await import("./commands/simulate.js")).registerSimulate,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
   export: async () => (await import("./commands/export.js")).registerExport,
   verify: async () => (await import("./commands/verify.js")).registerVerify,

@@ -5,8 +5,8 @@
  */
 import type { ConfigItem } from "./layout.js";
 
-/** L: a bit; U, I: integers; E: an enumeration, stored as unsigned. Sizes in bytes. */
-export type ConfigValueType = "L" | "U1" | "U2" | "U4" | "I1" | "E1";
+/** L: a bit; U, I: integers; E: an enumeration, X: a bit field, both stored as unsigned. Sizes in bytes. */
+export type ConfigValueType = "L" | "U1" | "U2" | "U4" | "I1" | "E1" | "X1";
 
 interface ConfigKeyRow {
   readonly id: number;
@@ -33,6 +33,10 @@ export const CONFIG_KEYS = {
   "CFG-MSGOUT-UBX_NAV_TIMEGAL_UART1": { id: 0x20910057, type: "U1" },
   "CFG-MSGOUT-UBX_NAV_TIMEGPS_USB": { id: 0x2091004a, type: "U1" },
   "CFG-MSGOUT-UBX_NAV_TIMEGPS_UART1": { id: 0x20910048, type: "U1" },
+  "CFG-MSGOUT-UBX_NAV_TIMEUTC_USB": { id: 0x2091005e, type: "U1" },
+  "CFG-MSGOUT-UBX_NAV_TIMEUTC_UART1": { id: 0x2091005c, type: "U1" },
+  "CFG-MSGOUT-UBX_NAV_TIMELS_USB": { id: 0x20910063, type: "U1" },
+  "CFG-MSGOUT-UBX_NAV_TIMELS_UART1": { id: 0x20910061, type: "U1" },
   "CFG-MSGOUT-UBX_NAV_CLOCK_USB": { id: 0x20910068, type: "U1" },
   "CFG-MSGOUT-UBX_NAV_CLOCK_UART1": { id: 0x20910066, type: "U1" },
   "CFG-MSGOUT-UBX_NAV_EOE_USB": { id: 0x20910162, type: "U1" },
@@ -51,6 +55,23 @@ export const CONFIG_KEYS = {
   "CFG-MSGOUT-UBX_SEC_SIGLOG_UART1": { id: 0x2091068a, type: "U1" },
   "CFG-MSGOUT-UBX_SEC_OSNMA_USB": { id: 0x209106cd, type: "U1" },
   "CFG-MSGOUT-UBX_SEC_OSNMA_UART1": { id: 0x209106cb, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GGA_USB": { id: 0x209100bd, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GGA_UART1": { id: 0x209100bb, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GLL_USB": { id: 0x209100cc, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GLL_UART1": { id: 0x209100ca, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GSA_USB": { id: 0x209100c2, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GSA_UART1": { id: 0x209100c0, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GSV_USB": { id: 0x209100c7, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_GSV_UART1": { id: 0x209100c5, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_RMC_USB": { id: 0x209100ae, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_RMC_UART1": { id: 0x209100ac, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_VTG_USB": { id: 0x209100b3, type: "U1" },
+  "CFG-MSGOUT-NMEA_ID_VTG_UART1": { id: 0x209100b1, type: "U1" },
+  // Texts for people: 1 errors, 2 warnings, 4 notices.
+  "CFG-INFMSG-UBX_USB": { id: 0x20920004, type: "X1" },
+  "CFG-INFMSG-UBX_UART1": { id: 0x20920002, type: "X1" },
+  "CFG-INFMSG-NMEA_USB": { id: 0x20920009, type: "X1" },
+  "CFG-INFMSG-NMEA_UART1": { id: 0x20920007, type: "X1" },
   // Signals.
   "CFG-SIGNAL-GAL_ENA": { id: 0x10310021, type: "L" },
   "CFG-SIGNAL-GAL_E1_ENA": { id: 0x10310007, type: "L" },
@@ -59,6 +80,10 @@ export const CONFIG_KEYS = {
   "CFG-SIGNAL-GAL_E6_ENA": { id: 0x1031000b, type: "L" },
   "CFG-SIGNAL-GPS_ENA": { id: 0x1031001f, type: "L" },
   "CFG-SIGNAL-GPS_L1CA_ENA": { id: 0x10310001, type: "L" },
+  "CFG-SIGNAL-SBAS_ENA": { id: 0x10310020, type: "L" },
+  "CFG-SIGNAL-BDS_ENA": { id: 0x10310022, type: "L" },
+  "CFG-SIGNAL-QZSS_ENA": { id: 0x10310024, type: "L" },
+  "CFG-SIGNAL-GLO_ENA": { id: 0x10310025, type: "L" },
   // The receiver's own OSNMA.
   "CFG-GAL-USE_OSNMA": { id: 0x10350005, type: "L" },
   "CFG-GAL-OSNMA_MINTAGLENGTH": { id: 0x20350007, type: "U1" },
@@ -78,10 +103,17 @@ export const CONFIG_KEYS = {
   "CFG-USBOUTPROT-NMEA": { id: 0x10780002, type: "L" },
   "CFG-USBOUTPROT-RTCM3X": { id: 0x10780004, type: "L" },
   "CFG-USBINPROT-UBX": { id: 0x10770001, type: "L" },
+  "CFG-USBINPROT-NMEA": { id: 0x10770002, type: "L" },
+  "CFG-USBINPROT-RTCM3X": { id: 0x10770004, type: "L" },
+  "CFG-USB-ENABLED": { id: 0x10650001, type: "L" },
+  "CFG-UART1INPROT-UBX": { id: 0x10730001, type: "L" },
+  "CFG-UART1INPROT-NMEA": { id: 0x10730002, type: "L" },
+  "CFG-UART1INPROT-RTCM3X": { id: 0x10730004, type: "L" },
   "CFG-UART1OUTPROT-UBX": { id: 0x10740001, type: "L" },
   "CFG-UART1OUTPROT-NMEA": { id: 0x10740002, type: "L" },
   "CFG-UART1OUTPROT-RTCM3X": { id: 0x10740004, type: "L" },
   "CFG-UART1-BAUDRATE": { id: 0x40520001, type: "U4" },
+  "CFG-UART1-ENABLED": { id: 0x10520005, type: "L" },
   "CFG-TXREADY-ENABLED": { id: 0x10a20001, type: "L" },
   "CFG-TXREADY-POLARITY": { id: 0x10a20002, type: "L" },
   "CFG-TXREADY-PIN": { id: 0x20a20003, type: "U1" },
@@ -104,6 +136,7 @@ const RANGE: Readonly<Record<Exclude<ConfigValueType, "L">, readonly [lowest: nu
   U4: [0, 0xffffffff],
   I1: [-0x80, 0x7f],
   E1: [0, 0xff],
+  X1: [0, 0xff],
 };
 
 const nameById = new Map<number, ConfigKeyName>();

@@ -19,7 +19,7 @@ describe("configuration keys", () => {
   });
 
   it("state the size in their ids that their type has", () => {
-    const code = { L: 1, U1: 2, I1: 2, E1: 2, U2: 3, U4: 4 };
+    const code = { L: 1, U1: 2, I1: 2, E1: 2, X1: 2, U2: 3, U4: 4 };
     for (const name of names) {
       const { id, type } = CONFIG_KEYS[name];
       expect([name, id >>> 28]).toEqual([name, code[type]]);
