@@ -222,7 +222,7 @@ describe("a virtual receiver's output", () => {
     for (const name of ["RXM_SFRBX", "RXM_RAWX", "NAV_PVT", "NAV_SAT", "NAV_TIMEGAL", "MON_COMMS"]) {
       flash.set(`CFG-MSGOUT-UBX_${name}_UART1` as ConfigKeyName, 1);
     }
-    const host = new Host({ model: "F10T", feed: sky(), transmitBufferBytes: 400, flash });
+    const host = new Host({ model: "F10T", feed: sky(), transmitBufferBytes: 560, flash });
     const { sentences, messages } = host.listen(40_000);
     expect(host.framer.counts.badUbxChecksums).toBeGreaterThan(0);
     expect(sentences.filter((line) => line === "$GNTXT,01,01,00,txbuf alloc*61").length).toBeGreaterThan(0);
