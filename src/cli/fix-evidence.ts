@@ -1,11 +1,9 @@
 /** The evidence of each graded fix, made from what the fix stage hands out and what the engine has verified. */
-import { EvidenceBuilder, type Evidence } from "../evidence/bundle.js";
+import { EvidenceBuilder, type FixEvidence } from "../evidence/bundle.js";
 import type { FixStageOptions } from "../fix/fix-stage.js";
 
-/** For `FixStageOptions.evidence`: `keep` gets the objects before the fix itself is written. */
-export function fixEvidence(
-  keep: (objects: Evidence["objects"]) => void,
-): NonNullable<FixStageOptions["evidence"]> {
+/** For `FixStageOptions.evidence`: `keep` gets the evidence before the fix itself is written. */
+export function fixEvidence(keep: (evidence: FixEvidence) => void): NonNullable<FixStageOptions["evidence"]> {
   const builder = new EvidenceBuilder();
   return (fix, { own, proofs, receiver }) => {
     const position =
@@ -16,8 +14,8 @@ export function fixEvidence(
             solverOptions: own.solved.options,
             ionosphereFrom: own.solved.solution.ionosphereFrom,
           };
-    const { root, objects } = builder.build(fix, { proofs, position, receiver });
-    keep(objects);
-    return root;
+    const evidence = builder.build(fix, { proofs, position, receiver });
+    keep(evidence);
+    return evidence.root;
   };
 }

@@ -9,7 +9,7 @@ import { A_PRIORI_MODEL, type ErrorModel } from "../position/error-model.js";
 import { MINIMUM_CNO_DBHZ, type MeasurementOptions } from "../position/measurements.js";
 import { DEFAULT_EXCLUSION_MARGIN, DEFAULT_FALSE_ALARM, type RaimOptions } from "../position/raim.js";
 import { DEFAULT_ELEVATION_MASK_DEG, type SolverOptions } from "../position/solver.js";
-import { canonicalJson } from "./canonical-json.js";
+import { canonicalRecord } from "./canonical-record.js";
 import {
   bytesOf,
   encodeRecord,
@@ -32,11 +32,36 @@ export const BUNDLE_VERSION = 1;
 export const MAX_BUNDLE_BYTES = 8 << 20;
 export const MAX_BUNDLE_OBJECTS = 4096;
 
-/** Everything that one fix follows from: what the store keeps and a bundle lists. */
+/** Everything that one fix follows from: what a bundle lists. */
 export interface Evidence {
   /** Id of the fix object. */
   readonly root: ObjectId;
   readonly objects: ReadonlyMap<ObjectId, EvidenceObject>;
+}
+
+/**
+ * What a fix object names, with the payloads that are this fix's alone as bytes. With the record it is all that
+ * `ownObjects` makes the fix's own objects of again, so a store need not keep them twice.
+ */
+export interface FixParts {
+  /** Ids of the satellites' words, by SVID. */
+  readonly words: readonly ObjectId[];
+  /** Id of the position inputs; null where no own position was computed. */
+  readonly inputs: ObjectId | null;
+  /** UBX payload of the RXM-RAWX; null where no own position was computed. */
+  readonly measurements: Uint8Array | null;
+  readonly receiver: readonly {
+    readonly message: ReceiverObject["message"];
+    readonly payload: Uint8Array;
+  }[];
+}
+
+/** The evidence of a fix, apart into what other fixes share and what is its own. */
+export interface FixEvidence extends FixParts {
+  /** Id of the fix object. */
+  readonly root: ObjectId;
+  /** Objects that other fixes may name too: words, inputs, and all below them. */
+  readonly shared: Iterable<readonly [ObjectId, EvidenceObject]>;
 }
 
 /** What an own position was computed from beside the satellites' words. */
@@ -62,50 +87,57 @@ export interface EvidenceParts {
   }[];
 }
 
-interface Words {
+/** An object that several fixes name, with all below it. */
+interface SharedObject {
   readonly id: ObjectId;
-  readonly svid: number;
   readonly objects: readonly (readonly [ObjectId, EvidenceObject])[];
 }
 
+interface Words extends SharedObject {
+  readonly svid: number;
+}
+
 /**
- * Makes evidence fix by fix. What hangs from a satellite's tags is made once for each proof the engine gives out, so
- * an epoch costs its measurements and its record.
+ * Makes evidence fix by fix. What hangs from a satellite's tags is made once for each proof the engine gives out, and
+ * the inputs once for each set of options, so an epoch costs its measurements and its record.
  */
 export class EvidenceBuilder {
   readonly #words = new WeakMap<CedProof, Words>();
   /** Most of a record is its satellites' evidence, the same objects for many epochs. */
   readonly #texts = new WeakMap<object, string>();
+  #inputs: (SharedObject & { readonly of: PositionParts }) | null = null;
+  #shared: { readonly of: readonly SharedObject[]; readonly objects: FixEvidence["shared"] } | null = null;
 
   /**
    * @param record the fix; its `evidence` is left out, being the id that results
    * @throws TypeError where the record holds what JSON cannot carry
    */
-  build(record: Omit<FixRecord, "evidence">, parts: EvidenceParts): Evidence {
-    const objects = new Map<ObjectId, EvidenceObject>();
-    const put = (object: EvidenceObject): ObjectId => putInto(objects, object, this.#texts);
+  build(record: Omit<FixRecord, "evidence">, parts: EvidenceParts): FixEvidence {
     for (const { authenticatedBy } of record.own?.satellites ?? []) {
       if (!this.#texts.has(authenticatedBy))
-        this.#texts.set(authenticatedBy, canonicalJson(encodeRecord(authenticatedBy)));
+        this.#texts.set(authenticatedBy, canonicalRecord(authenticatedBy));
     }
-    const words = parts.proofs.map((proof) => this.#wordsOf(proof)).sort((a, b) => a.svid - b.svid);
-    for (const { objects: below } of words) for (const [id, object] of below) objects.set(id, object);
     const { position } = parts;
-    const said = Object.entries(record).filter(([name]) => name !== "evidence");
-    const root = put({
-      kind: "fix",
-      record: encodeRecord(Object.fromEntries(said)) as Record<string, unknown>,
-      words: words.map(({ id }) => id),
-      measurements:
-        position === null
-          ? null
-          : put({ kind: "measurements", message: "RXM-RAWX", payload: hexOf(position.rawx) }),
-      inputs: position === null ? null : put(inputsOf(position)),
-      receiver: (parts.receiver ?? []).map(({ message, payload }) =>
-        put({ kind: "receiver", message, payload: hexOf(payload) }),
-      ),
-    });
-    return { root, objects };
+    const below: SharedObject[] = parts.proofs.map((proof) => this.#wordsOf(proof));
+    (below as Words[]).sort((a, b) => a.svid - b.svid);
+    const words = below.map(({ id }) => id);
+    const inputs = position === null ? null : this.#inputsOf(position);
+    if (inputs !== null) below.push(inputs);
+    const made: FixParts = {
+      words,
+      inputs: inputs?.id ?? null,
+      measurements: position?.rawx ?? null,
+      receiver: parts.receiver ?? [],
+    };
+    const measurements = made.measurements === null ? null : idOfText(measurementsText(made.measurements));
+    const receiver = made.receiver.map(({ message, payload }) => idOfText(receiverText(message, payload)));
+    // Canonical JSON: members in order.
+    const root = idOfText(
+      `{"inputs":${textOfId(made.inputs)},"kind":"fix","measurements":${textOfId(measurements)},` +
+        `"receiver":${textOfIds(receiver)},"record":${canonicalRecord(record, "evidence", this.#texts)},` +
+        `"words":${textOfIds(words)}}`,
+    );
+    return { ...made, root, shared: this.#sharedOf(below) };
   }
 
   #wordsOf(proof: CedProof): Words {
@@ -113,19 +145,90 @@ export class EvidenceBuilder {
     if (words === undefined) this.#words.set(proof, (words = wordsOf(proof)));
     return words;
   }
+
+  #inputsOf(position: PositionParts): SharedObject {
+    const last = this.#inputs;
+    if (
+      last !== null &&
+      last.of.solverOptions === position.solverOptions &&
+      last.of.measurementOptions === position.measurementOptions &&
+      last.of.ionosphereFrom === position.ionosphereFrom
+    )
+      return last;
+    const object = inputsOf(position);
+    const id = idOfText(objectText(object));
+    this.#inputs = { of: position, id, objects: [[id, object]] };
+    return this.#inputs;
+  }
+
+  /** The same list for the same objects, so that who has stored one knows it again. */
+  #sharedOf(below: readonly SharedObject[]): FixEvidence["shared"] {
+    const last = this.#shared;
+    if (last?.of.length === below.length && below.every((each, i) => each === last.of[i]))
+      return last.objects;
+    const objects = new Map<ObjectId, EvidenceObject>();
+    for (const each of below) for (const [id, object] of each.objects) objects.set(id, object);
+    this.#shared = { of: below, objects };
+    return objects;
+  }
 }
 
-/** `EvidenceBuilder.build` for one fix alone. */
-export function buildEvidence(record: Omit<FixRecord, "evidence">, parts: EvidenceParts): Evidence {
-  return new EvidenceBuilder().build(record, parts);
+/** `EvidenceBuilder.build` for one fix alone, with its objects. */
+export function buildEvidence(
+  record: Omit<FixRecord, "evidence">,
+  parts: EvidenceParts,
+): Evidence & FixEvidence {
+  const made = new EvidenceBuilder().build(record, parts);
+  return { ...made, objects: new Map([...ownObjects(record, made), ...made.shared]) };
 }
 
-function putInto(
-  objects: Map<ObjectId, EvidenceObject>,
-  object: EvidenceObject,
-  texts?: WeakMap<object, string>,
-): ObjectId {
-  const id = idOfText(objectText(object, texts));
+/** The objects that are one fix's own, the fix object first. */
+export function ownObjects(
+  record: Omit<FixRecord, "evidence">,
+  { words, inputs, measurements, receiver }: FixParts,
+): (readonly [ObjectId, EvidenceObject])[] {
+  const own: (readonly [ObjectId, EvidenceObject])[] = [];
+  const put = (object: EvidenceObject): ObjectId => {
+    const id = idOfText(objectText(object));
+    own.push([id, object]);
+    return id;
+  };
+  const said = Object.entries(record).filter(([name]) => name !== "evidence");
+  const fix: EvidenceObject = {
+    kind: "fix",
+    record: encodeRecord(Object.fromEntries(said)) as Record<string, unknown>,
+    words,
+    measurements:
+      measurements === null
+        ? null
+        : put({ kind: "measurements", message: "RXM-RAWX", payload: hexOf(measurements) }),
+    inputs,
+    receiver: receiver.map(({ message, payload }) =>
+      put({ kind: "receiver", message, payload: hexOf(payload) }),
+    ),
+  };
+  return [[idOfText(objectText(fix)), fix], ...own];
+}
+
+/** Canonical texts of the objects that every fix has; `objectText` gives the same, slower. */
+function measurementsText(payload: Uint8Array): string {
+  return `{"kind":"measurements","message":"RXM-RAWX","payload":"${hexOf(payload)}"}`;
+}
+
+function receiverText(message: ReceiverObject["message"], payload: Uint8Array): string {
+  return `{"kind":"receiver","message":"${message}","payload":"${hexOf(payload)}"}`;
+}
+
+function textOfId(id: ObjectId | null): string {
+  return id === null ? "null" : `"${id}"`;
+}
+
+function textOfIds(ids: readonly ObjectId[]): string {
+  return ids.length === 0 ? "[]" : `["${ids.join('","')}"]`;
+}
+
+function putInto(objects: Map<ObjectId, EvidenceObject>, object: EvidenceObject): ObjectId {
+  const id = idOfText(objectText(object));
   objects.set(id, object);
   return id;
 }

@@ -6,28 +6,23 @@
 /** Deeper than any state or evidence; bounds the recursion over hostile input. */
 const MAX_NESTING = 64;
 
-/**
- * @param known texts of objects that will not change any more: used where there is one, and not added to
- * @throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64
- */
-export function canonicalJson(value: unknown, known?: WeakMap<object, string>): string {
-  return canonical(value, 0, known);
+/** @throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64 */
+export function canonicalJson(value: unknown): string {
+  return canonical(value, 0);
 }
 
-function canonical(value: unknown, depth: number, known: WeakMap<object, string> | undefined): string {
+function canonical(value: unknown, depth: number): string {
   if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("JSON cannot carry a number that is not finite");
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1, known)).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
   if (isPlainObject(value)) {
-    const text = known?.get(value);
-    if (text !== undefined) return text;
     const members = Object.keys(value)
       .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1, known)}`);
+      .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`);
     return `{${members.join(",")}}`;
   }
   throw new TypeError(`JSON cannot carry ${typeof value === "object" ? "this object" : typeof value}`);

@@ -6,7 +6,7 @@
  * Numbers are integers; bytes are lower-case hexadecimal; a parameter that is no integer is the shortest decimal
  * text that reads back as the same double. The format is documented member by member in docs/evidence.md.
  */
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type { DataRule } from "../pipeline/records.js";
 import { canonicalJson } from "./canonical-json.js";
 import * as is from "./schema.js";
@@ -253,7 +253,7 @@ export function isFault(read: EvidenceObject | Fault): read is Fault {
 
 /** The id of an object by its canonical text. */
 export function idOfText(text: string): ObjectId {
-  return createHash("sha256").update(DOMAIN).update(text).digest("hex");
+  return hash("sha256", DOMAIN + text, "hex");
 }
 
 /** A hash to which the object's canonical text is still to be added. */
@@ -261,9 +261,8 @@ export function beginId(): ReturnType<typeof createHash> {
   return createHash("sha256").update(DOMAIN);
 }
 
-/** @param known canonical texts of parts that are used again and again; see canonicalJson */
-export function objectText(object: EvidenceObject, known?: WeakMap<object, string>): string {
-  return canonicalJson(object, known);
+export function objectText(object: EvidenceObject): string {
+  return canonicalJson(object);
 }
 
 /** Bytes of checked hexadecimal. */

@@ -4,7 +4,7 @@
  * residuals. Everything that a solution depends on is handed out with it, so that it can be computed again.
  */
 import type { OsnmaEngine } from "../osnma/engine.js";
-import { ErrorModelCalibrator } from "../position/error-model.js";
+import { ErrorModelCalibrator, type ErrorModel } from "../position/error-model.js";
 import { measurementEpoch, type MeasurementEpoch, type RawxMessage } from "../position/measurements.js";
 import { AuthenticatedSatellites, type AuthenticatedSatellite } from "../position/satellite.js";
 import { solvePosition, type AuthenticatedSolution, type SolverOptions } from "../position/solver.js";
@@ -33,6 +33,11 @@ export class OwnSolutions {
   readonly #satellites: AuthenticatedSatellites;
   readonly #calibrator = new ErrorModelCalibrator();
   readonly #options: SolverOptions;
+  #given: {
+    readonly errorModel: ErrorModel;
+    readonly leapSeconds: number | null;
+    readonly options: SolverOptions;
+  } | null = null;
 
   constructor(engine: OsnmaEngine, options: SolverOptions = {}) {
     this.#satellites = new AuthenticatedSatellites(engine);
@@ -47,18 +52,26 @@ export class OwnSolutions {
     const gst = gstOf(epoch.wn, epoch.towSeconds);
     const { leapSeconds } = epoch;
     const satellites = this.#satellites.of(epoch.satellites.map(({ svid }) => svid));
-    const options: SolverOptions = {
-      ...this.#options,
-      ...(leapSeconds === null ? {} : { leapSeconds }),
-      errorModel: this.#calibrator.model,
-      raim:
-        this.#options.raim === "off"
-          ? "off"
-          : { ...this.#options.raim, varianceInflation: this.#calibrator.varianceInflation },
-    };
+    const options = this.#solverOptions(leapSeconds);
     const result = solvePosition({ epoch, satellites, options });
     if ("failed" in result) return { gst, leapSeconds, solved: null, failure: result.failed };
     this.#calibrator.update(result);
     return { gst, leapSeconds, solved: { solution: result, satellites, options, epoch }, failure: null };
+  }
+
+  /** The same object while nothing in it changes, so that evidence of many fixes is recognised as the same. */
+  #solverOptions(leapSeconds: number | null): SolverOptions {
+    const { model: errorModel, varianceInflation } = this.#calibrator;
+    const { raim } = this.#options;
+    const last = this.#given;
+    if (last?.errorModel === errorModel && last.leapSeconds === leapSeconds) return last.options;
+    const options: SolverOptions = {
+      ...this.#options,
+      ...(leapSeconds === null ? {} : { leapSeconds }),
+      errorModel,
+      raim: raim === "off" ? "off" : { ...raim, varianceInflation },
+    };
+    this.#given = { errorModel, leapSeconds, options };
+    return options;
   }
 }

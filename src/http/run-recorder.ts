@@ -4,7 +4,7 @@
  * record that is not on disk. What the disk refuses waits in a queue of bounded length and is tried again; a
  * source that can wait does so (`room`), what comes beyond is refused and counted. An edge: it has a clock.
  */
-import type { EvidenceObject, ObjectId } from "../evidence/objects.js";
+import type { FixEvidence } from "../evidence/bundle.js";
 import { OsnmadError } from "../errors.js";
 import type {
   Mode,
@@ -42,7 +42,11 @@ const DEFAULT_QUEUE_RECORDS = 1000;
 const RETRY_MS = 500;
 const PRUNE_INTERVAL_MS = 10_000;
 
-type Queued = Exclude<OutputRecord, SummaryRecord>;
+interface Queued {
+  readonly record: Exclude<OutputRecord, SummaryRecord>;
+  /** Of a fix. */
+  readonly evidence: FixEvidence | null;
+}
 
 export class RunRecorder {
   /** Number of the run in the store. */
@@ -54,9 +58,8 @@ export class RunRecorder {
   readonly #now: () => number;
   readonly #startedAtMs: number;
   #pending: Queued[] = [];
-  /** Evidence of the fixes that wait, and (from `#evidenceOpen` on) of the one that comes next. */
-  #evidence: Iterable<readonly [ObjectId, EvidenceObject]>[] = [];
-  #evidenceOpen = 0;
+  /** Of the fix that comes next. */
+  #evidence: FixEvidence | null = null;
   #satellites: readonly SatelliteRecord[] | null = null;
   #osnma: OsnmaStatusRecord | null = null;
   #finished = false;
@@ -112,18 +115,19 @@ export class RunRecorder {
     if (this.#pending.length >= this.#batchRecords) this.#attempt();
     if (this.#pending.length >= this.#queueRecords) {
       this.#refused += 1;
-      if (record.type === "fix") this.#evidence.length = this.#evidenceOpen;
+      if (record.type === "fix") this.#evidence = null;
       return false;
     }
-    this.#pending.push(record);
-    if (record.type === "fix") this.#evidenceOpen = this.#evidence.length;
+    const evidence = record.type === "fix" ? this.#evidence : null;
+    if (record.type === "fix") this.#evidence = null;
+    this.#pending.push({ record, evidence });
     return true;
   }
 
-  /** Takes the objects of the fix that is pushed next (Evidence.objects); they go to disk with it. */
-  evidence(objects: Iterable<readonly [ObjectId, EvidenceObject]>): void {
+  /** Takes the evidence of the fix that is pushed next; it goes to disk with it. */
+  evidence(evidence: FixEvidence): void {
     this.#assertOpen();
-    this.#evidence.push(objects);
+    this.#evidence = evidence;
   }
 
   /** Whether more than a batch waits because the disk refuses: a source that can wait should. */
@@ -280,11 +284,10 @@ export class RunRecorder {
   }
 
   #writePending(): void {
-    for (const objects of this.#evidence.slice(0, this.#evidenceOpen)) this.#store.evidence.put(objects);
-    for (const record of this.#pending) {
+    for (const { record, evidence } of this.#pending) {
       switch (record.type) {
         case "fix":
-          this.#store.fixes.append(this.runId, record);
+          this.#store.fixes.append(this.runId, record, evidence);
           break;
         case "event":
           this.#store.events.append(this.runId, record);
@@ -299,14 +302,12 @@ export class RunRecorder {
   }
 
   #settle(): void {
-    for (const record of this.#pending) {
+    for (const { record } of this.#pending) {
       if (record.type === "fix") this.#counts.fixes[record.assurance] += 1;
       else if (record.type === "event") this.#counts.events += 1;
       else this.#counts.authenticated += 1;
     }
     this.#pending = [];
-    this.#evidence.splice(0, this.#evidenceOpen);
-    this.#evidenceOpen = 0;
     this.#satellites = null;
     this.#osnma = null;
   }

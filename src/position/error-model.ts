@@ -77,6 +77,9 @@ const SHAPES = 3;
 const MAX_NORMALISED_SQUARE = 25;
 /** However slowly residuals change, so many epochs tell something new. */
 const MAX_CORRELATED_EPOCHS = 60;
+/** From so many epochs on the model that is given out changes every ten only. */
+const SETTLED_EPOCHS = 60;
+const STEP_EPOCHS = 10;
 /** Epochs over which the autocorrelation of the residuals is taken. */
 const CORRELATION_MEMORY_EPOCHS = 120;
 /** RAIM's variances are enlarged no further than this, so that a fault of 150 m stays one. */
@@ -103,6 +106,10 @@ export class ErrorModelCalibrator {
   readonly #previous = new Float64Array(64).fill(Number.NaN);
   #factor = 1;
   #epochs = 0;
+  #given: { readonly model: ErrorModel; readonly varianceInflation: number } = {
+    model: A_PRIORI_MODEL,
+    varianceInflation: 1,
+  };
 
   constructor(options: CalibratorOptions = {}) {
     const { memoryEpochs = 1200, priorResiduals = 10 } = options;
@@ -112,9 +119,12 @@ export class ErrorModelCalibrator {
     this.#prior = priorResiduals;
   }
 
+  /**
+   * The same object for some epochs (`STEP_EPOCHS`) once there are enough: what is learnt in so few changes nothing
+   * to speak of, and the evidence of their fixes can share it.
+   */
   get model(): ErrorModel {
-    const [aPriori, whiteMeters2, lowElevationMeters2] = this.#theta;
-    return { aPriori, whiteMeters2, lowElevationMeters2 };
+    return this.#given.model;
   }
 
   /**
@@ -122,7 +132,7 @@ export class ErrorModelCalibrator {
    * over its degrees of freedom. Given to RAIM it keeps false alarms rare where noise is larger than reckoned with.
    */
   get varianceInflation(): number {
-    return Math.min(Math.max(this.#factor, 1), MAX_VARIANCE_INFLATION);
+    return this.#given.varianceInflation;
   }
 
   get epochs(): number {
@@ -189,6 +199,15 @@ export class ErrorModelCalibrator {
       this.#factor += learn * (factor - this.#factor);
     }
     this.#epochs++;
+    if (this.#epochs < SETTLED_EPOCHS || this.#epochs % STEP_EPOCHS === 0) this.#give();
+  }
+
+  #give(): void {
+    const [aPriori, whiteMeters2, lowElevationMeters2] = this.#theta;
+    this.#given = {
+      model: { aPriori, whiteMeters2, lowElevationMeters2 },
+      varianceInflation: Math.min(Math.max(this.#factor, 1), MAX_VARIANCE_INFLATION),
+    };
   }
 
   /** How much an epoch tells: 1 for residuals like fresh noise, little where they are those of the epoch before. */

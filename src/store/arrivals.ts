@@ -6,6 +6,7 @@ import type { Statement } from "better-sqlite3";
 import type { Assurance } from "../pipeline/records.js";
 import type { SqliteDatabase } from "./database.js";
 import { corrupt } from "./faults.js";
+import type { ProvenanceStore } from "./provenance.js";
 
 /** The last rows that were given. */
 export interface Position {
@@ -42,11 +43,13 @@ interface Row {
 export class ArrivalStore {
   /** Another database than this has another one; a position is worth nothing there. */
   readonly identity: string;
+  readonly #provenance: ProvenanceStore;
   readonly #fixes: Statement;
   readonly #events: Statement;
   readonly #bounds: Statement;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, provenance: ProvenanceStore) {
+    this.#provenance = provenance;
     this.identity = database.prepare("SELECT value FROM identity").pluck().get() as string;
     this.#fixes = database.prepare(
       `SELECT id, run_id, assurance, body, json_valid(body) AS valid FROM fixes WHERE id > ? ORDER BY id LIMIT ${STEP_ROWS}`,
@@ -87,7 +90,11 @@ export class ArrivalStore {
     for (const row of fixes) {
       fix = row.id;
       if (row.assurance === undefined || !levels.includes(row.assurance)) continue;
-      items.push({ kind: "fix", json: jsonOf(row, "fix"), position: { fix, event } });
+      items.push({
+        kind: "fix",
+        json: this.#provenance.expand(jsonOf(row, "fix")),
+        position: { fix, event },
+      });
     }
     return {
       items,

@@ -1,17 +1,18 @@
 /**
- * The objects that fixes are judged again by (src/evidence), each stored once whatever number of fixes name it:
- * kept under their ids, linked to the objects they name, and let go when no fix reaches them any more.
- *
- * The record inside a fix object is that of the fix's own row, which is written in the same transaction; it is
- * left out here and put back when the object is read.
+ * The objects that fixes are judged again by (src/evidence). What several fixes name is stored once: kept under its
+ * id, linked to the objects it names, and let go when no fix reaches it any more. What is one fix's own (its
+ * measurements, the receiver's messages) is kept as bytes beside it, and the fix object is not kept at all: it is
+ * made again of the fix's record and these when the evidence is read.
  */
 import type { Statement } from "better-sqlite3";
-import { referencesOf } from "../evidence/bundle.js";
+import { hash } from "node:crypto";
+import { ownObjects, referencesOf, type FixEvidence, type FixParts } from "../evidence/bundle.js";
 import type { EvidenceObject, ObjectId } from "../evidence/objects.js";
 import { encodeRecord } from "../evidence/objects.js";
 import type { FixRecord, Mode } from "../pipeline/records.js";
 import type { SqliteDatabase } from "./database.js";
 import { parseBody } from "./faults.js";
+import type { ProvenanceStore } from "./provenance.js";
 
 /** What a fix is judged by: all that is reached from its root object, the root first. */
 export interface StoredEvidence {
@@ -22,7 +23,7 @@ export interface StoredEvidence {
 
 /** More than any fix has: a bound for one answer. */
 export const MAX_EVIDENCE_OBJECTS = 4096;
-/** Ids known to be stored; a fix brings some hundred, most of them those of the fix before. */
+/** Ids known to be stored. */
 const MAX_KNOWN = 10_000;
 
 const HASH = /^[0-9a-f]{64}$/;
@@ -34,6 +35,24 @@ export function hashOf(id: string): Buffer {
   return Buffer.from(id, "hex");
 }
 
+/** The shared objects that a fix names: stored as a row among them, which no bundle shows. */
+interface Basis {
+  readonly words: readonly ObjectId[];
+  readonly inputs: ObjectId | null;
+}
+const BASIS = "basis";
+const BASIS_DOMAIN = "osnmad-evidence-basis-1\n";
+
+interface FixRow {
+  readonly body: string;
+  /** Of a fix stored before there were bases. */
+  readonly evidence_id: number | null;
+  readonly basis_id: number | null;
+  readonly measurements: Buffer | null;
+  readonly nav_pvt: Buffer | null;
+  readonly nav_sat: Buffer | null;
+}
+
 interface ObjectRow {
   id: ObjectId;
   kind: string;
@@ -41,8 +60,12 @@ interface ObjectRow {
 }
 
 export class EvidenceStore {
+  readonly #provenance: ProvenanceStore;
   /** Rows of objects known to be stored. */
   readonly #known = new Map<ObjectId, number>();
+  /** Row of a basis that is stored, by the list of its objects, which is the same one for many fixes. */
+  #bases = new WeakMap<FixEvidence["shared"], number>();
+  readonly #insertFix: Statement;
   readonly #insert: Statement;
   readonly #find: Statement;
   readonly #link: Statement;
@@ -57,13 +80,18 @@ export class EvidenceStore {
   readonly #addLoose: Statement;
   readonly #count: Statement;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: SqliteDatabase, provenance: ProvenanceStore) {
+    this.#provenance = provenance;
+    this.#insertFix = database.prepare("INSERT INTO fix_evidence VALUES (?, ?, ?, ?, ?)");
     this.#insert = database.prepare(
       "INSERT INTO evidence (hash, kind, body) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
     );
     this.#find = database.prepare("SELECT id FROM evidence WHERE hash = ?").pluck();
     this.#link = database.prepare("INSERT OR IGNORE INTO evidence_links (parent, child) VALUES (?, ?)");
-    this.#fix = database.prepare("SELECT evidence_id, body FROM fixes WHERE id = ?");
+    this.#fix = database.prepare(
+      `SELECT body, evidence_id, basis_id, measurements, nav_pvt, nav_sat
+       FROM fixes LEFT JOIN fix_evidence ON fix_id = fixes.id WHERE fixes.id = ?`,
+    );
     this.#closure = database.prepare(
       `WITH RECURSIVE reached (id) AS (
          SELECT ? UNION SELECT child FROM evidence_links JOIN reached ON parent = reached.id
@@ -74,6 +102,7 @@ export class EvidenceStore {
     this.#isNamed = database
       .prepare(
         `SELECT EXISTS (SELECT 1 FROM fixes WHERE evidence_id = @id)
+           OR EXISTS (SELECT 1 FROM fix_evidence WHERE basis_id = @id)
            OR EXISTS (SELECT 1 FROM evidence_links WHERE child = @id)`,
       )
       .pluck();
@@ -81,34 +110,64 @@ export class EvidenceStore {
     this.#unlink = database.prepare("DELETE FROM evidence_links WHERE parent = ?");
     this.#remove = database.prepare("DELETE FROM evidence WHERE id = ?");
     this.#settle = database.prepare("DELETE FROM evidence_loose WHERE id = ?");
-    this.#count = database.prepare("SELECT count(*) FROM evidence").pluck();
+    this.#count = database.prepare(`SELECT count(*) FROM evidence WHERE kind <> '${BASIS}'`).pluck();
     this.#addLoose = database.prepare("INSERT OR IGNORE INTO evidence_loose (id) VALUES (?)");
   }
 
   /**
-   * Stores the objects that are not there yet and links them to what they name, among these or stored before.
-   * Call it inside a transaction (Store.write), the fixes that name them in the same one.
+   * Stores the evidence of the fix with the id `fixId`: of the shared objects those that are not there yet. Call it
+   * inside the transaction (Store.write) that stores the fix, after it.
    */
-  put(objects: Iterable<readonly [ObjectId, EvidenceObject]>): void {
+  put(fixId: number, evidence: FixEvidence): void {
+    const payloadOf = (name: string): Uint8Array | null =>
+      evidence.receiver.find(({ message }) => message === name)?.payload ?? null;
+    this.#insertFix.run(
+      fixId,
+      this.#basisOf(evidence),
+      evidence.measurements,
+      payloadOf("NAV-PVT"),
+      payloadOf("NAV-SAT"),
+    );
+  }
+
+  #basisOf({ words, inputs, shared }: FixEvidence): number {
+    const known = this.#bases.get(shared);
+    if (known !== undefined) return known;
+    this.#putObjects(shared);
+    const body = JSON.stringify({ words, inputs } satisfies Basis);
+    const id = hash("sha256", BASIS_DOMAIN + body, "hex");
+    const { row, isNew } = this.#store(id, BASIS, body);
+    if (isNew) for (const named of inputs === null ? words : [...words, inputs]) this.#linkTo(row, named);
+    this.#bases.set(shared, row);
+    return row;
+  }
+
+  #putObjects(objects: Iterable<readonly [ObjectId, EvidenceObject]>): void {
     const added: (readonly [number, EvidenceObject])[] = [];
     for (const [id, object] of objects) {
       if (this.#known.has(id)) continue;
-      const kept = object.kind === "fix" ? { ...object, record: undefined } : object;
-      const { changes, lastInsertRowid } = this.#insert.run(hashOf(id), object.kind, JSON.stringify(kept));
-      const row = changes > 0 ? Number(lastInsertRowid) : (this.#find.get(hashOf(id)) as number);
-      if (changes > 0) added.push([row, object]);
-      if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-      this.#known.set(id, row);
+      const { row, isNew } = this.#store(id, object.kind, JSON.stringify(object));
+      if (isNew) added.push([row, object]);
     }
-    for (const [id, object] of added) {
-      for (const reference of referencesOf(object)) {
-        const child = this.#known.get(reference) ?? this.#find.get(hashOf(reference));
-        if (child !== undefined) this.#link.run(id, child);
-      }
+    for (const [row, object] of added) {
+      for (const named of referencesOf(object)) this.#linkTo(row, named);
     }
   }
 
-  /** How many objects are stored. */
+  #store(id: ObjectId, kind: string, body: string): { readonly row: number; readonly isNew: boolean } {
+    const { changes, lastInsertRowid } = this.#insert.run(hashOf(id), kind, body);
+    const row = changes > 0 ? Number(lastInsertRowid) : (this.#find.get(hashOf(id)) as number);
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(id, row);
+    return { row, isNew: changes > 0 };
+  }
+
+  #linkTo(parent: number, named: ObjectId): void {
+    const child = this.#known.get(named) ?? this.#find.get(hashOf(named));
+    if (child !== undefined) this.#link.run(parent, child);
+  }
+
+  /** How many shared objects are stored. */
   count(): number {
     return this.#count.get() as number;
   }
@@ -116,18 +175,25 @@ export class EvidenceStore {
   /** Forgets what is known to be stored: for a transaction that was undone. */
   forget(): void {
     this.#known.clear();
+    this.#bases = new WeakMap();
   }
 
   /** The evidence of a fix, null where it has none. */
   ofFix(fixId: number): StoredEvidence | null {
-    const row = this.#fix.get(fixId) as { evidence_id: number | null; body: string } | undefined;
-    if (row === undefined || row.evidence_id === null) return null;
-    const { evidence: root, ...record } = parseBody(row.body, `fix ${fixId}`) as FixRecord;
+    const row = this.#fix.get(fixId) as FixRow | undefined;
+    const from = row?.basis_id ?? row?.evidence_id ?? null;
+    if (row === undefined || from === null) return null;
+    const { evidence: root, ...record } = parseBody(
+      this.#provenance.expand(row.body),
+      `fix ${fixId}`,
+    ) as FixRecord;
     if (root === null) return null;
-    const objects = (this.#closure.all(row.evidence_id) as ObjectRow[]).map(({ id, kind, body }) => {
+    const objects: (readonly [ObjectId, unknown])[] = [];
+    for (const { id, kind, body } of this.#closure.all(from) as ObjectRow[]) {
       const object = parseBody(body, `evidence ${id}`) as object;
-      return [id, kind === "fix" ? { ...object, record: encodeRecord(record) } : object] as const;
-    });
+      if (kind === BASIS) objects.push(...ownObjects(record, partsOf(object as Basis, row)));
+      else objects.push([id, kind === "fix" ? { ...object, record: encodeRecord(record) } : object]);
+    }
     return { mode: record.mode, root, objects };
   }
 
@@ -138,7 +204,7 @@ export class EvidenceStore {
   sweepSome(limit: number): boolean {
     const loose = this.#loose.all(limit) as number[];
     // An object that goes may come again.
-    if (loose.length > 0) this.#known.clear();
+    if (loose.length > 0) this.forget();
     for (const id of loose) {
       this.#settle.run(id);
       if (this.#isNamed.get({ id }) === 1) continue;
@@ -149,4 +215,16 @@ export class EvidenceStore {
     }
     return loose.length > 0;
   }
+}
+
+function partsOf({ words, inputs }: Basis, { measurements, nav_pvt, nav_sat }: FixRow): FixParts {
+  return {
+    words,
+    inputs,
+    measurements,
+    receiver: [
+      ...(nav_pvt === null ? [] : [{ message: "NAV-PVT", payload: nav_pvt } as const]),
+      ...(nav_sat === null ? [] : [{ message: "NAV-SAT", payload: nav_sat } as const]),
+    ],
+  };
 }

@@ -2,12 +2,14 @@
 import type { Statement } from "better-sqlite3";
 import type { Assurance, FixRecord } from "../pipeline/records.js";
 import type { SqliteDatabase } from "./database.js";
-import { hashOf } from "./evidence-store.js";
+import type { FixEvidence } from "../evidence/bundle.js";
+import type { EvidenceStore } from "./evidence-store.js";
 import { corrupt, parseBody } from "./faults.js";
 import type { Instant } from "./instant.js";
 import { gstMsOf, parseUtcMs } from "./instant.js";
 import type { Page, PageOptions } from "./paging.js";
 import { assertPageOptions } from "./paging.js";
+import type { ProvenanceStore } from "./provenance.js";
 
 /** The levels of docs' threat model, the strongest first. */
 export const ASSURANCE_LEVELS: readonly Assurance[] = ["nav-authenticated", "corroborated", "unverified"];
@@ -28,7 +30,7 @@ export type FixCounts = Record<Assurance, number>;
 interface FixRow {
   id: number;
   run_id: number;
-  body: Buffer;
+  body: string;
 }
 
 interface Interval {
@@ -38,15 +40,15 @@ interface Interval {
 
 /** Ids of one block of fix_blocks (src/store/migrations.ts). */
 const BLOCK_BITS = 10;
-/** As bytes: what is handed on is not decoded and encoded again on the way. */
-const COLUMNS = "fixes.id, run_id, CAST(body AS BLOB) AS body";
-const BRACES = { open: 0x7b, close: 0x7d } as const;
+const COLUMNS = "fixes.id, run_id, body";
 
 export class FixStore {
   readonly #database: SqliteDatabase;
+  readonly #provenance: ProvenanceStore;
+  readonly #evidence: EvidenceStore;
   readonly #now: () => number;
   readonly #insert: Statement;
-  readonly #evidenceId: Statement;
+  readonly #lastId: Statement;
   readonly #byId: Statement;
   readonly #byIds: Statement;
   readonly #latest: Statement;
@@ -55,14 +57,20 @@ export class FixStore {
   readonly #searches = new Map<string, Statement>();
 
   /** `now` gives milliseconds since 1970. */
-  constructor(database: SqliteDatabase, now: () => number = Date.now) {
+  constructor(
+    database: SqliteDatabase,
+    provenance: ProvenanceStore,
+    evidence: EvidenceStore,
+    now: () => number = Date.now,
+  ) {
     this.#database = database;
+    this.#provenance = provenance;
+    this.#evidence = evidence;
     this.#now = now;
     this.#insert = database.prepare(
-      `INSERT INTO fixes (run_id, gst_ms, utc_ms, stored_ms, evidence_id, assurance, body)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO fixes (id, run_id, gst_ms, utc_ms, stored_ms, assurance, body) VALUES (?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#evidenceId = database.prepare("SELECT id FROM evidence WHERE hash = ?").pluck();
+    this.#lastId = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'fixes'").pluck();
     this.#byId = database.prepare(`SELECT ${COLUMNS} FROM fixes WHERE id = ?`);
     this.#byIds = database.prepare(
       `SELECT ${COLUMNS} FROM json_each(?) AS wanted CROSS JOIN fixes ON fixes.id = wanted.value`,
@@ -78,43 +86,39 @@ export class FixStore {
   }
 
   /**
-   * Appends one fix; call it inside a transaction (Store.write), after its evidence was stored: a fix whose
-   * root object is not there is stored without the way to it.
+   * Appends one fix with its evidence (null where there is none: the way to it is not stored then); call it inside a
+   * transaction (Store.write).
    */
-  append(runId: number, fix: FixRecord): void {
+  append(runId: number, fix: FixRecord, evidence: FixEvidence | null = null): void {
     const utcMs = parseUtcMs(fix.utc);
     if (utcMs === null) throw new RangeError("utc: expected an RFC 3339 date-time");
-    const evidence = fix.evidence === null ? null : (this.#evidenceId.get(hashOf(fix.evidence)) ?? null);
-    this.#insert.run(
-      runId,
-      gstMsOf(fix.gst),
-      utcMs,
-      this.#now(),
-      evidence,
-      fix.assurance,
-      JSON.stringify(fix),
-    );
+    const gstMs = gstMsOf(fix.gst);
+    // Inside a write transaction nobody else takes this number.
+    const id = ((this.#lastId.get() as number | undefined) ?? 0) + 1;
+    const body = this.#provenance.bodyOf(runId, id, fix);
+    this.#insert.run(id, runId, gstMs, utcMs, this.#now(), fix.assurance, body);
+    if (evidence !== null) this.#evidence.put(id, evidence);
   }
 
   page(runId: number, filter: FixFilter, options: PageOptions): Page<StoredFix> {
-    return this.#page(runId, filter, options, fixOf);
+    return this.#page(runId, filter, options, (row) => this.#fixOf(row));
   }
 
-  /** As `page`, each fix as the JSON of a StoredFix: to be handed on as it is stored. */
-  bytesPage(runId: number, filter: FixFilter, options: PageOptions): Page<Buffer> {
-    return this.#page(runId, filter, options, bytesOf);
+  /** As `page`, each fix as the JSON of a StoredFix: to be handed on without being parsed and written again. */
+  jsonPage(runId: number, filter: FixFilter, options: PageOptions): Page<string> {
+    return this.#page(runId, filter, options, (row) => this.#jsonOf(row));
   }
 
   /** One fix, null where there is none (any more). */
   get(id: number): StoredFix | null {
     const row = this.#byId.get(id) as FixRow | undefined;
-    return row === undefined ? null : fixOf(row);
+    return row === undefined ? null : this.#fixOf(row);
   }
 
   /** As `get`, as JSON. */
-  bytes(id: number): Buffer | null {
+  json(id: number): string | null {
     const row = this.#byId.get(id) as FixRow | undefined;
-    return row === undefined ? null : bytesOf(row);
+    return row === undefined ? null : this.#jsonOf(row);
   }
 
   /** The fix that came last, of the given levels. */
@@ -124,9 +128,9 @@ export class FixStore {
   }
 
   /** As `latest`, as JSON. */
-  latestBytes(runId: number, assurance: readonly Assurance[]): Buffer | null {
+  latestJson(runId: number, assurance: readonly Assurance[]): string | null {
     const id = this.#latestId(runId, assurance);
-    return id === null ? null : this.bytes(id);
+    return id === null ? null : this.json(id);
   }
 
   counts(runId: number): FixCounts {
@@ -232,14 +236,15 @@ export class FixStore {
     }
     return statement;
   }
-}
 
-function fixOf({ id, run_id, body }: FixRow): StoredFix {
-  return { ...(parseBody(body.toString(), `fix ${id}`) as FixRecord), id, run: run_id };
-}
+  #fixOf({ id, run_id, body }: FixRow): StoredFix {
+    const record = parseBody(this.#provenance.expand(body), `fix ${id}`) as FixRecord;
+    return { ...record, id, run: run_id };
+  }
 
-/** Puts id and run into the object. Only its ends are looked at: a whole page would take as long to parse as to send. */
-function bytesOf({ id, run_id, body }: FixRow): Buffer {
-  if (body[0] !== BRACES.open || body[body.length - 1] !== BRACES.close) throw corrupt(`fix ${id}`);
-  return Buffer.concat([Buffer.from(`{"id":${id},"run":${run_id},`), body.subarray(1)]);
+  /** Puts id and run into the object. Only its ends are looked at: a page would take as long to parse as to send. */
+  #jsonOf({ id, run_id, body }: FixRow): string {
+    if (!body.startsWith("{") || !body.endsWith("}")) throw corrupt(`fix ${id}`);
+    return `{"id":${id},"run":${run_id},${this.#provenance.expand(body).slice(1)}`;
+  }
 }

@@ -93,12 +93,23 @@ export function checkDatabase(directory: string): CheckReport {
     if (schema === MIGRATIONS.length) {
       const lost = database
         .prepare(
-          `SELECT id FROM fixes WHERE evidence_id IS NOT NULL
-             AND evidence_id NOT IN (SELECT id FROM evidence) LIMIT ${MAX_FAULTS}`,
+          `SELECT id FROM fixes WHERE evidence_id IS NOT NULL AND evidence_id NOT IN (SELECT id FROM evidence)
+           UNION ALL SELECT fix_id FROM fix_evidence WHERE basis_id NOT IN (SELECT id FROM evidence)
+           LIMIT ${MAX_FAULTS}`,
         )
         .pluck()
         .all() as number[];
       for (const id of lost) faults.push(`the evidence of fix ${id} is not there`);
+      const unexplained = database
+        .prepare(
+          `SELECT DISTINCT fixes.id FROM fixes, json_each(fixes.body, '$.own.satellites') AS satellite
+           WHERE json_valid(fixes.body) AND json_type(satellite.value, '$.authenticatedBy') = 'integer'
+             AND json_extract(satellite.value, '$.authenticatedBy') NOT IN (SELECT id FROM provenance)
+           LIMIT ${MAX_FAULTS}`,
+        )
+        .pluck()
+        .all() as number[];
+      for (const id of unexplained) faults.push(`the provenance of fix ${id} is not there`);
       const cut = database
         .prepare(
           `SELECT lower(hex(hash)) FROM evidence_links JOIN evidence ON evidence.id = parent

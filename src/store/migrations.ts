@@ -194,4 +194,34 @@ export const MIGRATIONS: readonly Migration[] = [
       END;
     `,
   },
+  {
+    name: "why data were believed once for many fixes, payloads of a fix as bytes",
+    sql: `
+      -- What "authenticatedBy" says of a satellite. From this step on the body of a fix has the id of a row here in
+      -- its place (src/store/provenance.ts); the bodies of before have the whole object, and stay as they are.
+      -- No fix of an id above named_until names the row.
+      -- AUTOINCREMENT: what was read of a row that went must not pass for another.
+      CREATE TABLE provenance (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_id INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        named_until INTEGER NOT NULL,
+        body TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX provenance_of_run ON provenance (run_id, named_until);
+
+      -- The evidence of a fix of this step on: the payloads that are its own, and the shared objects as one row of
+      -- evidence of kind "basis", which is no evidence object but names them: {"words": [ids], "inputs": id}.
+      CREATE TABLE fix_evidence (
+        fix_id INTEGER PRIMARY KEY REFERENCES fixes (id) ON DELETE CASCADE,
+        basis_id INTEGER NOT NULL,
+        measurements BLOB,
+        nav_pvt BLOB,
+        nav_sat BLOB
+      ) STRICT;
+      CREATE INDEX fix_evidence_of_basis ON fix_evidence (basis_id);
+      CREATE TRIGGER fix_evidence_removed AFTER DELETE ON fix_evidence BEGIN
+        INSERT OR IGNORE INTO evidence_loose VALUES (old.basis_id);
+      END;
+    `,
+  },
 ];

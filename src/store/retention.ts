@@ -6,6 +6,7 @@
 import type { Statement } from "better-sqlite3";
 import type { SqliteDatabase } from "./database.js";
 import type { EvidenceStore } from "./evidence-store.js";
+import type { ProvenanceStore } from "./provenance.js";
 import type { RunStore } from "./run-store.js";
 
 export interface RetentionOptions {
@@ -27,6 +28,7 @@ const ARRIVING = ["fixes", "events", "authenticated"] as const;
 export class Retention {
   readonly #runs: RunStore;
   readonly #evidence: EvidenceStore;
+  readonly #provenance: ProvenanceStore;
   readonly #keepMs: number | null;
   readonly #keepBytes: number | null;
   readonly #now: () => number;
@@ -39,6 +41,7 @@ export class Retention {
     database: SqliteDatabase,
     runs: RunStore,
     evidence: EvidenceStore,
+    provenance: ProvenanceStore,
     options: RetentionOptions,
     now: () => number,
   ) {
@@ -49,6 +52,7 @@ export class Retention {
     }
     this.#runs = runs;
     this.#evidence = evidence;
+    this.#provenance = provenance;
     this.#keepMs = keepDays === undefined ? null : keepDays * DAY_MS;
     this.#keepBytes = keepMegabytes === undefined ? null : keepMegabytes * 1e6;
     this.#now = now;
@@ -86,7 +90,12 @@ export class Retention {
       this.#runs.removeSome(expired);
       return true;
     }
-    return this.#stepByAge() || this.#stepBySize() || this.#evidence.sweepSome(STEP_ROWS);
+    return (
+      this.#stepByAge() ||
+      this.#stepBySize() ||
+      this.#evidence.sweepSome(STEP_ROWS) ||
+      this.#provenance.pruneSome(STEP_ROWS)
+    );
   }
 
   #stepByAge(): boolean {

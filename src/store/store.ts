@@ -14,6 +14,7 @@ import { EventStore } from "./event-store.js";
 import { EvidenceStore } from "./evidence-store.js";
 import { asStoreError } from "./faults.js";
 import { FixStore } from "./fix-store.js";
+import { ProvenanceStore } from "./provenance.js";
 import type { RetentionOptions } from "./retention.js";
 import { Retention } from "./retention.js";
 import type { NewRun } from "./run-store.js";
@@ -54,6 +55,7 @@ export class Store {
   readonly state: StateStore;
   readonly evidence: EvidenceStore;
   readonly arrivals: ArrivalStore;
+  readonly #provenance: ProvenanceStore;
   readonly #retention: Retention;
   readonly #database: SqliteDatabase;
   readonly #dataVersion: Statement;
@@ -66,13 +68,15 @@ export class Store {
     this.#database = database;
     this.runs = new RunStore(database, options.keepRuns ?? DEFAULT_KEPT_RUNS);
     const now = options.now ?? Date.now;
-    this.fixes = new FixStore(database, now);
+    const provenance = new ProvenanceStore(database);
+    this.#provenance = provenance;
+    this.evidence = new EvidenceStore(database, provenance);
+    this.fixes = new FixStore(database, provenance, this.evidence, now);
     this.events = new EventStore(database, now);
     this.authenticated = new AuthenticatedStore(database, now);
     this.state = new StateStore(database);
-    this.evidence = new EvidenceStore(database);
-    this.arrivals = new ArrivalStore(database);
-    this.#retention = new Retention(database, this.runs, this.evidence, options, now);
+    this.arrivals = new ArrivalStore(database, provenance);
+    this.#retention = new Retention(database, this.runs, this.evidence, provenance, options, now);
     this.#dataVersion = database.prepare("PRAGMA data_version").pluck();
   }
 
@@ -123,6 +127,7 @@ export class Store {
       return result;
     } catch (error) {
       this.evidence.forget();
+      this.#provenance.forget();
       const fault = asStoreError(error, this.path);
       if (fault instanceof OsnmadError) this.#fault = fault.message;
       throw fault;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { givenOf } from "../../src/cli/trust-options.js";
-import { buildEvidence, bundleText, EvidenceBuilder } from "../../src/evidence/bundle.js";
+import { buildEvidence, bundleText, EvidenceBuilder, ownObjects } from "../../src/evidence/bundle.js";
 import { verifyBundle } from "../../src/evidence/verify.js";
 import { fixesWith } from "../../src/fix/fix-stage.js";
 import type { OsnmaEngine } from "../../src/osnma/engine.js";
@@ -35,7 +35,10 @@ describe("every fix that the pipeline makes of a capture", () => {
                 solverOptions: own.solved.options,
                 ionosphereFrom: own.solved.solution.ionosphereFrom,
               };
-        const { root, objects } = builder.build(fix, { proofs, position, receiver });
+        const evidence = builder.build(fix, { proofs, position, receiver });
+        const { root } = evidence;
+        const objects = [...ownObjects(fix, evidence), ...evidence.shared];
+        expect(objects[0][0]).toBe(root);
         const verdict = verifyBundle(bundleText(fix.mode, root, objects), { roots });
         for (const { ok, check, field, detail } of verdict.lines)
           if (!ok) wrong.push(`${fix.gst}: ${check}, ${field}: ${detail}`);

@@ -142,7 +142,7 @@ describe("the OpenAPI description", () => {
         recorder.osnma(authenticatingOsnma);
         recorder.satellites([satellite(1), satellite(36, { timingAuthenticatedAt: 1 })]);
         recorder.push(fixAt(1));
-        recorder.evidence(evidence.objects);
+        recorder.evidence(evidence);
         recorder.push(fixWithEvidence);
         recorder.push(eventAt(1));
         recorder.push(authenticatedAt(1));

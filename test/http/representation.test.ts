@@ -105,7 +105,7 @@ describe("one fix", () => {
     const fix = ownFixAt(2);
     const evidence = evidenceOf(fix);
     recorder.push(unverifiedFixAt(1));
-    recorder.evidence(evidence.objects);
+    recorder.evidence(evidence);
     recorder.push({ ...fix, evidence: evidence.root });
     recorder.flush();
     expect((await get(app, "/v1/fixes/1")).body).toMatchObject({ id: 1, assurance: "unverified" });

@@ -172,7 +172,7 @@ describe("what the server refuses", () => {
     const { app, recorder, store } = setup();
     recorder.push(fixAt(0));
     recorder.flush();
-    store.fixes.bytesPage = () => {
+    store.fixes.jsonPage = () => {
       throw new Error("secret at 47.2468135");
     };
     const { status, body } = await get(app, "/v1/fixes");

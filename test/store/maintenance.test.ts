@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DATABASE_FILE, openDatabase } from "../../src/store/database.js";
 import { backupDatabase, checkDatabase, upgradeDatabase } from "../../src/store/maintenance.js";
+import { referencesOf } from "../../src/evidence/bundle.js";
 import { MIGRATIONS } from "../../src/store/migrations.js";
 import { openStore } from "../../src/store/store.js";
 import { temporaryFolder, temporaryStore } from "./folder.js";
@@ -68,8 +69,7 @@ describe("a check", () => {
     const fix = ownFixAt(1);
     const evidence = evidenceOf(fix);
     store.write(() => {
-      store.evidence.put(evidence.objects);
-      store.fixes.append(run, { ...fix, evidence: evidence.root });
+      store.fixes.append(run, { ...fix, evidence: evidence.root }, evidence);
       store.events.append(run, eventAt(1));
     });
     expect(checkDatabase(folder)).toEqual({
@@ -91,15 +91,15 @@ describe("a check", () => {
       const fix = ownFixAt(second);
       const evidence = evidenceOf(fix);
       store.write(() => {
-        store.evidence.put(evidence.objects);
-        store.fixes.append(run, { ...fix, evidence: evidence.root });
+        store.fixes.append(run, { ...fix, evidence: evidence.root }, evidence);
       });
     }
     store.close();
     const breaks: [string, RegExp][] = [
       ["UPDATE fixes SET body = '{' WHERE id = 1", /record of fixes 1 cannot be parsed/],
       ["DELETE FROM evidence WHERE kind = 'words'", /what evidence [0-9a-f]{64} names is not there/],
-      ["DELETE FROM evidence WHERE kind = 'fix'", /evidence of fix 1 is not there/],
+      ["DELETE FROM evidence WHERE kind = 'basis'", /evidence of fix 1 is not there/],
+      ["DELETE FROM provenance", /the provenance of fix 2 is not there/],
       ["PRAGMA foreign_keys = OFF; DELETE FROM runs", /fixes 1 belongs to a run that is not there/],
     ];
     for (const [sql, fault] of breaks) {
@@ -164,6 +164,57 @@ describe("an upgrade", () => {
     });
     // 9000 was given before and does not come to mean another fix.
     expect(store.fixes.latest(4, ["corroborated"])?.id).toBe(9001);
+  });
+
+  it("keeps the evidence of the second schema, and lets it go with its fix", () => {
+    const folder = temporaryFolder();
+    const old = openDatabase(folder, MIGRATIONS.slice(0, 2));
+    old.exec("INSERT INTO runs VALUES (1, 'replay', 'a.ubx', 'capture', '0.1.0', 77, 88, NULL)");
+    const fix = ownFixAt(1);
+    const evidence = evidenceOf(fix);
+    const rows = new Map<string, number>();
+    for (const [id, object] of evidence.objects) {
+      const kept = object.kind === "fix" ? { ...object, record: undefined } : object;
+      const { lastInsertRowid } = old
+        .prepare("INSERT INTO evidence (hash, kind, body) VALUES (?, ?, ?)")
+        .run(Buffer.from(id, "hex"), object.kind, JSON.stringify(kept));
+      rows.set(id, Number(lastInsertRowid));
+    }
+    for (const [id, object] of evidence.objects) {
+      for (const named of referencesOf(object)) {
+        old.prepare("INSERT INTO evidence_links VALUES (?, ?)").run(rows.get(id), rows.get(named));
+      }
+    }
+    const record = { ...fix, evidence: evidence.root };
+    old
+      .prepare("INSERT INTO fixes VALUES (1, 1, ?, ?, 0, ?, ?, ?)")
+      .run(
+        fix.gst * 1000,
+        Date.parse(fix.utc),
+        rows.get(evidence.root),
+        fix.assurance,
+        JSON.stringify(record),
+      );
+    old.close();
+    upgradeDatabase(folder);
+    expect(checkDatabase(folder)).toMatchObject({ schema: MIGRATIONS.length, faults: [], fixes: 1 });
+    const store = temporaryStore({}, folder);
+    expect(store.fixes.get(1)).toEqual({ ...record, id: 1, run: 1 });
+    const stored = store.evidence.ofFix(1)!;
+    expect(stored.objects[0][0]).toBe(evidence.root);
+    expect(new Map(stored.objects)).toEqual(new Map(evidence.objects));
+    // A fix of now shares what was stored then.
+    const before = store.evidence.count();
+    const run = store.beginRun(newRun);
+    const next = evidenceOf(ownFixAt(2));
+    store.write(() => {
+      store.fixes.append(run, { ...ownFixAt(2), evidence: next.root }, next);
+    });
+    expect(store.evidence.count()).toBe(before);
+    store.removeRun(1);
+    store.prune();
+    expect(store.evidence.count()).toBe([...next.shared].length);
+    expect(new Map(store.evidence.ofFix(2)!.objects)).toEqual(new Map(next.objects));
   });
 
   it("is refused for a newer database, by every command, which stays as it is", async () => {

@@ -1,6 +1,6 @@
 /** Records made by hand for the tests of store and API. */
 import type { CedProof } from "../../src/osnma/engine.js";
-import { buildEvidence, type Evidence } from "../../src/evidence/bundle.js";
+import { buildEvidence, type Evidence, type FixEvidence } from "../../src/evidence/bundle.js";
 import type {
   AuthenticatedRecord,
   EventRecord,
@@ -95,7 +95,7 @@ export function ownFixAt(second: number, over: Partial<FixRecord> = {}): FixReco
 }
 
 /** Evidence with what fixes share (words, tag, key, root key, public key) and what is of this fix alone. */
-export function evidenceOf(fix: FixRecord): Evidence {
+export function evidenceOf(fix: FixRecord): Evidence & FixEvidence {
   return buildEvidence(fix, {
     proofs: [cedProof],
     position: null,

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Assurance } from "../../src/pipeline/records.js";
 import { ASSURANCE_LEVELS } from "../../src/store/fix-store.js";
 import { temporaryStore } from "./folder.js";
-import { fixAt, GST } from "./records.js";
+import { fixAt, GST, ownFixAt } from "./records.js";
 
 const newRun = {
   mode: "replay",
@@ -80,16 +80,26 @@ describe("a search by time", () => {
     expect(left.reduce((sum, n) => sum + n)).toBe(2000);
   });
 
-  it("gives the bytes of what page gives", () => {
+  it("gives the JSON of what page gives", () => {
     const store = temporaryStore();
     const run = store.beginRun(newRun);
     store.write(() => {
-      for (let n = 0; n < 5; n += 1) store.fixes.append(run, fixAt(n, { reasons: ["Besançon – 東"] }));
+      for (let n = 0; n < 5; n += 1) {
+        store.fixes.append(
+          run,
+          ownFixAt(n, { reasons: ["Besançon – 東", '"authenticatedBy":1', '\\"authenticatedBy'] }),
+        );
+      }
     });
     const filter = { assurance: ASSURANCE_LEVELS };
-    const { items } = store.fixes.bytesPage(run, filter, { limit: 3 });
-    expect(items.map((item) => JSON.parse(item.toString()) as unknown)).toEqual(
+    const { items } = store.fixes.jsonPage(run, filter, { limit: 3 });
+    expect(items.map((item) => JSON.parse(item) as unknown)).toEqual(
       store.fixes.page(run, filter, { limit: 3 }).items,
     );
+    const stored = { ...store.fixes.page(run, filter, { limit: 1 }).items[0] } as Record<string, unknown>;
+    delete stored["id"];
+    delete stored["run"];
+    const reasons = ["Besançon – 東", '"authenticatedBy":1', '\\"authenticatedBy'];
+    expect(stored).toEqual(ownFixAt(4, { reasons }));
   });
 });

@@ -83,8 +83,8 @@ async function replayInto(
           mode,
           softwareVersion: SOFTWARE_VERSION,
           policy: flags.policy,
-          evidence: fixEvidence((objects) => {
-            recorder.evidence(objects);
+          evidence: fixEvidence((evidence) => {
+            recorder.evidence(evidence);
           }),
         }),
         softwareVersion: SOFTWARE_VERSION,

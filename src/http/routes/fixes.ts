@@ -89,25 +89,16 @@ function wantsGeoJson(request: FastifyRequest, reply: FastifyReply): boolean {
   );
 }
 
-function sendBytes(reply: FastifyReply, type: string, bytes: Buffer): FastifyReply {
-  return reply.header("content-type", type).send(bytes);
-}
-
 /** As bytes: to a string fastify would add a charset parameter, which JSON types do not have. */
 function sendText(reply: FastifyReply, type: string, text: string): FastifyReply {
-  return sendBytes(reply, type, Buffer.from(text));
+  return reply.header("content-type", type).send(Buffer.from(text));
 }
 
-const COMMA = Buffer.from(",");
-
-/** A page in bytes: the records are joined as they are stored, not read and written again. */
-function pageBytes(store: Store, run: number, filter: FixFilter, options: PageOptions): Buffer {
-  const { items, nextBeforeId } = store.fixes.bytesPage(run, filter, options);
-  return Buffer.concat([
-    Buffer.from(`{"run":${run},"items":[`),
-    ...items.flatMap((item, index) => (index === 0 ? [item] : [COMMA, item])),
-    Buffer.from(`],"nextCursor":${JSON.stringify(cursorOf(run, nextBeforeId))}}`),
-  ]);
+/** A page as text: the records are joined as they come out of the store, not parsed and written again. */
+function pageJson(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
+  const { items, nextBeforeId } = store.fixes.jsonPage(run, filter, options);
+  const cursor = JSON.stringify(cursorOf(run, nextBeforeId));
+  return `{"run":${run},"items":[${items.join(",")}],"nextCursor":${cursor}}`;
 }
 
 function pageGeoJson(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
@@ -151,7 +142,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       const { run, beforeId } = selectPage(store, LIST, request.query);
       return geojson
         ? sendText(reply, GEOJSON_TYPE, pageGeoJson(store, run.id, filter, { limit, beforeId }))
-        : sendBytes(reply, JSON_TYPE, pageBytes(store, run.id, filter, { limit, beforeId }));
+        : sendText(reply, JSON_TYPE, pageJson(store, run.id, filter, { limit, beforeId }));
     },
   );
   app.get(
@@ -179,7 +170,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       }
       const latest = representations.get(`latest ${asked ?? ""} ${assurance ?? ""}`, () => {
         const { id: run } = selectRun(store, asked);
-        const fix = store.fixes.latestBytes(run, levels);
+        const fix = store.fixes.latestJson(run, levels);
         if (fix === null) throw new ProblemError(noFix(store, run, levels));
         return fix;
       });
@@ -204,9 +195,9 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
         if (fix === null) throw noSuchFix(id);
         return sendText(reply, GEOJSON_TYPE, JSON.stringify(featureOf(fix)));
       }
-      const fix = store.fixes.bytes(Number(id));
+      const fix = store.fixes.json(Number(id));
       if (fix === null) throw noSuchFix(id);
-      return sendBytes(reply, JSON_TYPE, fix);
+      return sendText(reply, JSON_TYPE, fix);
     },
   );
   app.get(
@@ -224,7 +215,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
       const { id } = request.params;
       const evidence = store.evidence.ofFix(Number(id));
       if (evidence === null) {
-        if (store.fixes.bytes(Number(id)) === null) throw noSuchFix(id);
+        if (store.fixes.json(Number(id)) === null) throw noSuchFix(id);
         throw new OsnmadError(
           "OSN_NOT_FOUND",
           `Fix ${Number(id)} has no evidence: it has no position of our own.`,
