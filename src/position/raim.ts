@@ -10,7 +10,7 @@ export type FalseAlarmRate = 1e-3 | 1e-4 | 1e-5;
 export interface RaimOptions {
   /** False alarms a test where the sigmas are right; 1e-4 unless told otherwise. */
   readonly falseAlarm?: FalseAlarmRate;
-  /** By how much the best subset's statistic must be below the second best's. */
+  /** By how much the best subset's statistic must be below the second best's for an exclusion beyond doubt. */
   readonly exclusionMargin?: number;
   /** The a-priori variances times this are those of the test, 1 to 9; see ErrorModelCalibrator. */
   readonly varianceInflation?: number;
@@ -18,8 +18,8 @@ export interface RaimOptions {
 
 export const DEFAULT_FALSE_ALARM: FalseAlarmRate = 1e-4;
 /**
- * In a-priori variances, which are a multiple of the real ones: measured (docs/position.md), a larger margin leaves
- * more faults unnamed among six satellites and hardly fewer named wrongly.
+ * In a-priori variances, which are a multiple of the real ones: measured (docs/position.md), with a larger margin
+ * more exclusions among six satellites stay in doubt, and hardly fewer of those beyond doubt are wrong.
  */
 export const DEFAULT_EXCLUSION_MARGIN = 1.5;
 /** Satellites for which a test says anything, and for which the odd one can be named. */
@@ -28,8 +28,8 @@ export const EXCLUSION_SATELLITES = 6;
 
 export interface RaimReport {
   /**
-   * `passed`: the satellites of the solution agree. `detected`: they do not, and none could be named. `unavailable`:
-   * with four there is nothing to compare.
+   * `passed`: the satellites of the solution agree. `detected`: they did not, and none could be named beyond doubt:
+   * either all are in, or the likeliest is left out (`excluded`). `unavailable`: with four there is nothing to compare.
    */
   readonly status: "passed" | "detected" | "unavailable";
   /** Sum of squared residuals over their (inflated) a-priori variances, and what it must not exceed; null when unavailable. */
@@ -94,7 +94,11 @@ export function monitorIntegrity(
   if (count < DETECTION_SATELLITES) return report("unavailable");
   while (statistic / varianceInflation > chiSquareThreshold(falseAlarm, count - 4)) {
     const best = count >= EXCLUSION_SATELLITES ? bestExclusion(subject) : null;
-    if (best === null || (best.second - best.subset.statistic) / varianceInflation < margin) {
+    const isClear = best !== null && (best.second - best.subset.statistic) / varianceInflation >= margin;
+    const othersAgree =
+      best !== null &&
+      best.subset.statistic / varianceInflation <= chiSquareThreshold(falseAlarm, best.subset.count - 4);
+    if (best === null || !(isClear || othersAgree)) {
       // Part of an exclusion is no exclusion: what was left out before comes back.
       for (const slot of left) subject.putBack(slot);
       excluded.length = 0;
@@ -105,6 +109,8 @@ export function monitorIntegrity(
     left.push(best.slot);
     excluded.push(subject.svidOf(best.slot));
     ({ count, statistic } = best.subset);
+    // Another satellite explains the misfit nearly as well: the position is the likelier one, and not vouched for.
+    if (!isClear) return report("detected");
   }
   return report("passed");
 }
