@@ -342,7 +342,16 @@ export function benchPosition({ noise = true, print = console.log } = {}) {
     }
     print(table(rows));
   }
-  const raim = [["RAIM, 150 m on one", "noise m", "false alarms %", "detected %", "excluded %", "passed without it excluded %"]];
+  const raim = [
+    [
+      "RAIM, 150 m on one",
+      "noise m",
+      "false alarms %",
+      "detected %",
+      "excluded %",
+      "passed without it excluded %",
+    ],
+  ];
   const natural = benchRaim(hybrid, { sigma: 1, count: null });
   for (const [count, sigma] of noise ? [null, 6, 7, 8].flatMap((k) => [1, 3].map((s) => [k, s])) : []) {
     const { alarms, detected, excluded, wrong } = benchRaim(hybrid, { sigma, count });
