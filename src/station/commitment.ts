@@ -1,0 +1,166 @@
+/**
+ * Salted commitments to what a station heard and computed in a subframe, such that each item can be opened alone and
+ * nothing else is told: neither which items there are nor how many. docs/station-log.md has the argument.
+ *
+ * Items of a category sit in the slots of a complete binary tree of fixed depth. What stands in a slot follows from
+ * the item (its satellite, its epoch), so that a leaf cannot hold two answers to one question. Where no item is, the
+ * tree ends in a random-looking value, at the highest place below which all is empty; it cannot be told from a hash.
+ * Salts and these values come from one secret of the leaf, which never leaves the station.
+ */
+import { bytesEqual, HASH_BYTES, sha256 } from "./merkle.js";
+
+/** Hash algorithms of commitments; numbers are never reused. */
+export const SHA_256 = 1;
+/** Kept free for Poseidon over the Pasta fields; nothing here makes or verifies it. */
+export const POSEIDON_PASTA = 2;
+
+/** What is committed to, in the order in which a leaf lists the roots. */
+export const CATEGORIES = ["pages", "tags", "measurements", "fixes"] as const;
+export type Category = (typeof CATEGORIES)[number];
+
+/** Depth of each category's tree: 2^depth slots. */
+export const DEPTH: Readonly<Record<Category, number>> = { pages: 7, tags: 6, measurements: 10, fixes: 10 };
+
+export const SECRET_BYTES = 32;
+export const SALT_BYTES = 32;
+/** Larger than any item: RXM-RAWX has at most 8,176 bytes, the pages of a satellite some 400. */
+export const MAX_ITEM_BYTES = 16_384;
+
+const DOMAIN = { item: 0x10, node: 0x11, filler: 0x12, salt: 0x13 } as const;
+
+/** Shown to open one item: with the item itself enough to come to the category's root in the leaf. */
+export interface Opening {
+  readonly category: Category;
+  readonly slot: number;
+  readonly item: Uint8Array;
+  readonly salt: Uint8Array;
+  /** Siblings from the slot up, as many as the tree is deep. */
+  readonly path: readonly Uint8Array[];
+}
+
+/** The items of one category by slot. */
+export type Slots = ReadonlyMap<number, Uint8Array>;
+
+export class CommittedTree {
+  readonly category: Category;
+  readonly #secret: Uint8Array;
+  readonly #slots: Slots;
+  /** Hashes of nodes that have an item below them, by level (0 is a slot) and index. */
+  readonly #levels: Map<number, Uint8Array>[] = [];
+
+  /** `secret` is random, of this leaf alone, and kept for as long as anything is to be opened. */
+  constructor(category: Category, slots: Slots, secret: Uint8Array) {
+    if (secret.length !== SECRET_BYTES)
+      throw new RangeError(`the secret of a leaf has ${SECRET_BYTES} bytes`);
+    this.category = category;
+    this.#secret = secret;
+    this.#slots = slots;
+    const depth = DEPTH[category];
+    let level = new Map<number, Uint8Array>();
+    for (const [slot, item] of slots) {
+      checkSlot(category, slot);
+      level.set(slot, itemHash(category, slot, saltOf(secret, category, slot), item));
+    }
+    this.#levels.push(level);
+    for (let height = 0; height < depth; height++) {
+      const above = new Map<number, Uint8Array>();
+      for (const index of level.keys()) {
+        const parent = index >>> 1;
+        if (above.has(parent)) continue;
+        above.set(parent, nodeHash(this.#at(height, parent * 2), this.#at(height, parent * 2 + 1)));
+      }
+      this.#levels.push(above);
+      level = above;
+    }
+  }
+
+  get root(): Uint8Array {
+    return this.#at(DEPTH[this.category], 0);
+  }
+
+  /** Null where there is nothing in the slot. */
+  open(slot: number): Opening | null {
+    const item = this.#slots.get(slot);
+    if (item === undefined) return null;
+    const path: Uint8Array[] = [];
+    for (let height = 0, index = slot; height < DEPTH[this.category]; height++, index >>>= 1) {
+      path.push(this.#at(height, index ^ 1));
+    }
+    return { category: this.category, slot, item, salt: saltOf(this.#secret, this.category, slot), path };
+  }
+
+  #at(height: number, index: number): Uint8Array {
+    return this.#levels[height].get(index) ?? fillerOf(this.#secret, this.category, height, index);
+  }
+}
+
+/** Whether an opening leads to the root. Never throws on what was sent. */
+export function verifyOpening(opening: Opening, root: Uint8Array): boolean {
+  const { category, slot, item, salt, path } = opening;
+  if (!CATEGORIES.includes(category) || path.length !== DEPTH[category]) return false;
+  if (!Number.isInteger(slot) || slot < 0 || slot >= 2 ** DEPTH[category]) return false;
+  if (salt.length !== SALT_BYTES || item.length > MAX_ITEM_BYTES) return false;
+  if (path.some((sibling) => sibling.length !== HASH_BYTES)) return false;
+  let node = itemHash(category, slot, salt, item);
+  path.forEach((sibling, height) => {
+    node = (slot >>> height) % 2 === 1 ? nodeHash(sibling, node) : nodeHash(node, sibling);
+  });
+  return bytesEqual(node, root);
+}
+
+/** SHA-256(0x10 || category || slot, 16 bits || salt || length, 32 bits || item). */
+export function itemHash(category: Category, slot: number, salt: Uint8Array, item: Uint8Array): Uint8Array {
+  if (item.length > MAX_ITEM_BYTES) throw new RangeError(`an item has at most ${MAX_ITEM_BYTES} bytes`);
+  const input = Buffer.allocUnsafe(8 + SALT_BYTES + item.length);
+  input[0] = DOMAIN.item;
+  input[1] = categoryNumber(category);
+  input.writeUInt16BE(slot, 2);
+  input.set(salt, 4);
+  input.writeUInt32BE(item.length, 4 + SALT_BYTES);
+  input.set(item, 8 + SALT_BYTES);
+  return sha256(input);
+}
+
+/** As it stands in items and secrets: 1 for pages and so on. */
+export function categoryNumber(category: Category): number {
+  return CATEGORIES.indexOf(category) + 1;
+}
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const input = Buffer.allocUnsafe(1 + 2 * HASH_BYTES);
+  input[0] = DOMAIN.node;
+  input.set(left, 1);
+  input.set(right, 1 + HASH_BYTES);
+  return sha256(input);
+}
+
+/** SHA-256 under a secret prefix is a pseudo-random function here: all inputs of a domain have one length. */
+function saltOf(secret: Uint8Array, category: Category, slot: number): Uint8Array {
+  return derived(DOMAIN.salt, secret, category, 0, slot);
+}
+
+function fillerOf(secret: Uint8Array, category: Category, height: number, index: number): Uint8Array {
+  return derived(DOMAIN.filler, secret, category, height, index);
+}
+
+function derived(
+  domain: number,
+  secret: Uint8Array,
+  category: Category,
+  height: number,
+  index: number,
+): Uint8Array {
+  const input = Buffer.allocUnsafe(5 + SECRET_BYTES);
+  input[0] = domain;
+  input.set(secret, 1);
+  input[1 + SECRET_BYTES] = categoryNumber(category);
+  input[2 + SECRET_BYTES] = height;
+  input.writeUInt16BE(index, 3 + SECRET_BYTES);
+  return sha256(input);
+}
+
+function checkSlot(category: Category, slot: number): void {
+  if (!Number.isInteger(slot) || slot < 0 || slot >= 2 ** DEPTH[category]) {
+    throw new RangeError(`${category} have no slot ${slot}`);
+  }
+}
