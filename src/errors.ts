@@ -109,6 +109,26 @@ export const ERRORS = {
     cause: "Stored data fails its integrity check or cannot be read.",
     remedy: "Nothing in it is trusted now. Restore it from a backup, or move it away and start without it.",
   },
+  OSN_STATION_KEY_UNUSABLE: {
+    exit: 6,
+    http: 500,
+    cause: "The key of a station or witness cannot be used.",
+    remedy:
+      "Restore the key file and its rights (0600) from a backup; a lost key is a new identity, and others must be told.",
+  },
+  OSN_STATION_LOG_CONTRADICTS: {
+    exit: 6,
+    http: 500,
+    cause: "The station's log disagrees with what was signed before, so nothing more is signed.",
+    remedy:
+      "Restore the newest copy of the log. Where there is none, begin a new log with a new key; never go on from an older copy.",
+  },
+  OSN_STATION_LOG_IN_USE: {
+    exit: 6,
+    http: 503,
+    cause: "Another process has the station's log open.",
+    remedy: "Stop the other process first; two writers of one log would make two histories.",
+  },
   OSN_STATE_NEWER: {
     exit: 6,
     http: 500,

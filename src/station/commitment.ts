@@ -23,8 +23,8 @@ export const DEPTH: Readonly<Record<Category, number>> = { pages: 7, tags: 6, me
 
 export const SECRET_BYTES = 32;
 export const SALT_BYTES = 32;
-/** Larger than any item: RXM-RAWX has at most 8,176 bytes, the pages of a satellite some 400. */
-export const MAX_ITEM_BYTES = 16_384;
+/** Larger than any item: the pages of a satellite take some 800 bytes. */
+export const MAX_ITEM_BYTES = 4096;
 
 const DOMAIN = { item: 0x10, node: 0x11, filler: 0x12, salt: 0x13 } as const;
 

@@ -40,8 +40,8 @@ export interface TagsItem {
 export interface MeasurementsItem {
   /** GST of the epoch, milliseconds. */
   readonly gstMs: number;
-  /** UBX payload of RXM-RAWX. */
-  readonly payload: Uint8Array;
+  /** SHA-256 of the UBX payload of RXM-RAWX. */
+  readonly digest: Uint8Array;
 }
 
 /** Grades as numbers: 0 where there is no such position. */
@@ -145,16 +145,16 @@ export function decodeTags(bytes: Uint8Array): TagsItem | null {
   return { svid, gst, pages, mack };
 }
 
-export function encodeMeasurements({ gstMs, payload }: MeasurementsItem): Uint8Array {
-  return encodeCbor([gstMs, payload]);
+export function encodeMeasurements({ gstMs, digest }: MeasurementsItem): Uint8Array {
+  return encodeCbor([gstMs, digest]);
 }
 
 export function decodeMeasurements(bytes: Uint8Array): MeasurementsItem | null {
   const value = decodeCbor(bytes);
   if (!isArray(value, 2)) return null;
-  const [gstMs, payload] = value;
-  if (!isInteger(gstMs, 0, MAX_GST * 1000) || !isBytes(payload)) return null;
-  return { gstMs, payload };
+  const [gstMs, digest] = value;
+  if (!isInteger(gstMs, 0, MAX_GST * 1000) || !isBytes(digest, HASH_BYTES)) return null;
+  return { gstMs, digest };
 }
 
 export function encodeFix({ gstMs, own, receiver, evidence, record }: FixItem): Uint8Array {

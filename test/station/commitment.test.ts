@@ -140,7 +140,7 @@ describe("items", () => {
     expect(tags.pages).toBe(0b101);
     expect(decodeTags(encodeTags(tags))).toEqual(tags);
     expect(tagsItem(1, 0, [undefined])).toBeNull();
-    const epoch = { gstMs: 846_720_000_123, payload: new Uint8Array(48) };
+    const epoch = { gstMs: 846_720_000_123, digest: secret("payload") };
     expect(decodeMeasurements(encodeMeasurements(epoch))).toEqual(epoch);
     const fix = {
       gstMs: 846_720_000_123,
