@@ -3,8 +3,11 @@ import { OsnmadError } from "../errors.js";
 import { Pipeline, type PipelineOptions, type PipelineRecord } from "../pipeline/pipeline.js";
 import type { SummaryRecord } from "../pipeline/records.js";
 import { openCapture } from "../source/capture-file.js";
+import { LINE_BROKE } from "../recorder/format.js";
 import { saveState } from "../trust/state-store.js";
 import type { StartMaterial, StoredState } from "./trust-options.js";
+
+export type Timeline = "recorded" | "capture";
 
 /** Capture time per wall time, or as fast as it goes. */
 export type Speed = number | "max";
@@ -16,6 +19,8 @@ export interface ReplayRunOptions {
   readonly speed: Speed;
   readonly stateDir?: string | undefined;
   readonly chunkBytes?: number | undefined;
+  /** Whose clock a recording is replayed on: the trusted time it kept (default), or its own timeline. */
+  readonly timeline?: Timeline | undefined;
   /** Called after each chunk with the fraction read (null for a pipe). */
   readonly onProgress?: (fraction: number | null, pipeline: Pipeline) => void | Promise<void>;
 }
@@ -52,17 +57,24 @@ export async function runReplay(
   const source = openCapture(options.capture, chunkBytes);
   const pipeline = newPipeline(options, emit);
   const pace = options.speed === "max" ? null : pacer(options.speed);
-  let read = 0;
-  await source.read((chunk) => {
-    pipeline.push(chunk);
-    read += chunk.length;
-    const shown = options.onProgress?.(
-      source.size === null ? null : read / Math.max(1, source.size),
-      pipeline,
-    );
-    if (pace === null) return shown;
-    return Promise.resolve(shown).then(() => pace(pipeline.engine.now));
-  });
+  const ownTimeline = options.timeline === "capture";
+  await source.read(
+    (chunk, stamp) => {
+      pipeline.push(chunk, ownTimeline ? undefined : stamp?.trusted);
+      const shown = options.onProgress?.(
+        source.size === null ? null : source.position / Math.max(1, source.size),
+        pipeline,
+      );
+      if (pace === null) return shown;
+      return Promise.resolve(shown).then(() => pace(pipeline.engine.now));
+    },
+    {
+      note: ({ note }) => {
+        // The run ended its unfinished frame here.
+        if (note === LINE_BROKE) pipeline.lineBroke();
+      },
+    },
+  );
   const summary = pipeline.end();
   if (options.stateDir !== undefined) saveEngineState(options.stateDir, options.material, pipeline);
   checkContent(options.capture, summary, pipeline);

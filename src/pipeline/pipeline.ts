@@ -40,12 +40,12 @@ export type FixStageMaker = (engine: OsnmaEngine, emit: (record: OutputRecord) =
 export class Pipeline {
   readonly engine: OsnmaEngine;
   readonly framer = new Framer();
-  readonly #stream: ReceiverStream<TrustedTime | null>;
+  readonly #stream: ReceiverStream<TrustedTime | null | undefined>;
   readonly #frames: FrameSink;
   readonly #fix: FixStagePort | null;
   readonly #mode: Mode;
   readonly #options: PipelineOptions;
-  #trusted: TrustedTime | null = null;
+  #trusted: TrustedTime | null | undefined = undefined;
   /** The capture's own timeline; one object, moved on with every page. */
   readonly #captureTime = { gst: 0, boundSeconds: CAPTURE_BOUND_SECONDS, assurance: "capture" as const };
   #firstGst: number | null = null;
@@ -81,12 +81,18 @@ export class Pipeline {
   }
 
   /**
-   * Takes in bytes of the receiver. `trusted` is what a clock independent of the signal says of their arrival;
-   * in replay it is left out, and the capture's own timeline stands in.
+   * Takes in bytes of the receiver. `trusted` is what a clock independent of the signal says of their arrival, null
+   * where it says nothing. In replay it is what the recording kept of that; where it is left out (a capture that
+   * kept none) the capture's own timeline stands in. Live, left out is nothing.
    */
-  push(bytes: Uint8Array, trusted: TrustedTime | null = null): void {
+  push(bytes: Uint8Array, trusted?: TrustedTime | null): void {
     this.#trusted = trusted;
     this.framer.push(bytes, this.#frames);
+  }
+
+  /** The line broke: what stands unfinished is searched for whole frames, and nothing is joined to it later. */
+  lineBroke(): void {
+    this.framer.end(this.#frames);
   }
 
   /** Takes in a page whose time is known (official test vectors), or what is wrong with it. */
@@ -97,10 +103,10 @@ export class Pipeline {
       return;
     }
     this.#vectorPages++;
-    this.page(page, gst, null);
+    this.page(page, gst, undefined);
   }
 
-  private page(page: InavPage, gst: number, stamp: TrustedTime | null): void {
+  private page(page: InavPage, gst: number, stamp: TrustedTime | null | undefined): void {
     this.#firstGst ??= gst;
     if (gst < this.#firstGst + (this.#options.startOffsetSeconds ?? 0)) {
       if (page.band === "E1-B") this.#skippedPages++;
@@ -113,6 +119,10 @@ export class Pipeline {
     if (this.#mode === "live") {
       // Live, only a clock independent of the signal counts.
       this.engine.push(page, gst, stamp?.assurance === "independent" ? stamp : null);
+      return;
+    }
+    if (stamp !== undefined) {
+      this.engine.push(page, gst, stamp);
       return;
     }
     this.#captureTime.gst = gst + 2;

@@ -44,14 +44,22 @@ export interface RecordingHead {
   readonly startedAt: string;
   /** Mode of the run that was recorded. `live` runs kept trusted time with their bytes. */
   readonly mode: "live" | "replay" | "simulated";
+  /** Whether the run had a clock that it asked with each chunk; else a replay runs on the capture's own timeline. */
+  readonly trustedTime: boolean;
   readonly softwareVersion: string;
   readonly source: string | null;
   readonly receiverId: string | null;
 }
 
+/**
+ * Note of a run that calls `Pipeline.lineBroke` here: a replay does the same. To be written whenever that is called,
+ * before anything that came later.
+ */
+export const LINE_BROKE = "line-broke";
+
 /** Something that happened to the recording or the line, at its place among the bytes. */
 export interface RecordingNote {
-  /** `gap`: bytes that were received and are missing here. `reconnect`: another connection from here on. */
+  /** `gap`: bytes that were received and are missing here; `line-broke`; or what the run wants to remember. */
   readonly note: string;
   readonly [detail: string]: unknown;
 }
@@ -211,6 +219,8 @@ export function decodeHead(content: Uint8Array): RecordingHead | null {
     part: typeof part === "number" && Number.isInteger(part) && part >= 0 ? part : 0,
     startedAt: text("startedAt") ?? "",
     mode,
+    // What is not said is taken for a run with a clock: where nothing was known, nothing is authenticated.
+    trustedTime: value["trustedTime"] !== false,
     softwareVersion: text("softwareVersion") ?? "",
     source: text("source"),
     receiverId: text("receiverId"),

@@ -23,6 +23,8 @@ export const RECORDING_SUFFIX = ".osnr";
 export interface RecorderOptions {
   readonly folder: string;
   readonly mode: RecordingHead["mode"];
+  /** Whether the run asks a clock with each chunk (a `TimeSource`); by default where `mode` is `live`. */
+  readonly trustedTime?: boolean;
   readonly softwareVersion: string;
   /** What is read, without its folder; null where it has no name. */
   readonly source?: string | null;
@@ -84,6 +86,13 @@ const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** Between attempts while the disk refuses. */
 const RETRY_MS = 5000;
 
+interface Waiting {
+  readonly content: Uint8Array;
+  readonly receivedBytes: number;
+  /** Of its first entry, Unix milliseconds. */
+  readonly startMs: number;
+}
+
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #files: RecorderFiles;
@@ -102,8 +111,9 @@ export class Recorder {
   #buffer: Uint8Array;
   #used = 0;
   #bufferReceived = 0;
+  #bufferStartMs = 0;
   /** Content of closed blocks that are not in a file yet, in order. */
-  #waiting: { readonly content: Uint8Array; readonly receivedBytes: number }[] = [];
+  #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #timer: NodeJS.Timeout | null = null;
   #file: RecorderFile | null = null;
@@ -215,6 +225,7 @@ export class Recorder {
     if (this.#used > 0 && this.#used + entryBytes(arrival, content.length) > this.#limits.blockBytes) {
       this.#closeBlock();
     }
+    if (this.#used === 0) this.#bufferStartMs = arrival.unixMs;
     this.#used = encodeEntry(this.#buffer, this.#used, kind, arrival, content);
     this.#bufferReceived += receivedBytes;
   }
@@ -228,7 +239,11 @@ export class Recorder {
 
   #closeBlock(): void {
     if (this.#used === 0) return;
-    this.#waiting.push({ content: this.#buffer.slice(0, this.#used), receivedBytes: this.#bufferReceived });
+    this.#waiting.push({
+      content: this.#buffer.slice(0, this.#used),
+      receivedBytes: this.#bufferReceived,
+      startMs: this.#bufferStartMs,
+    });
     this.#waitingBytes += this.#used;
     this.#used = 0;
     this.#bufferReceived = 0;
@@ -261,10 +276,10 @@ export class Recorder {
   async #drain(force: boolean): Promise<void> {
     while (this.#waiting.length > 0) {
       if (!force && !this.#mayTry()) return;
-      const { content, receivedBytes } = this.#waiting[0];
+      const { content, receivedBytes, startMs } = this.#waiting[0];
       this.#triedMs = this.#now();
       try {
-        const file = await this.#currentFile();
+        const file = await this.#currentFile(startMs);
         const block = encodeBlock(BLOCK_TYPES.data, this.#sequence, content);
         await file.append(block);
         this.#sequence++;
@@ -290,12 +305,12 @@ export class Recorder {
     }
   }
 
-  async #currentFile(): Promise<RecorderFile> {
+  async #currentFile(startMs: number): Promise<RecorderFile> {
     if (this.#file !== null) return this.#file;
     const { folder, mode, softwareVersion, source = null, receiverId = null } = this.#options;
     await this.#files.makeFolder(folder);
     await this.#retain();
-    const startedAt = new Date(this.#last.unixMs).toISOString();
+    const startedAt = new Date(inDates(startMs)).toISOString();
     const head: RecordingHead = {
       format: "osnmad-recording",
       version: 1,
@@ -303,6 +318,7 @@ export class Recorder {
       part: this.#part,
       startedAt,
       mode,
+      trustedTime: this.#options.trustedTime ?? mode === "live",
       softwareVersion,
       source,
       receiverId,
@@ -396,6 +412,11 @@ export class Recorder {
     this.#fault = fault;
     if (changed) this.#options.onFault?.(fault);
   }
+}
+
+/** A clock may be set to anything; a file needs a name. */
+function inDates(unixMs: number): number {
+  return Number.isFinite(unixMs) ? Math.min(Math.max(unixMs, 0), 2 ** 48 / 2) : 0;
 }
 
 function atLeast(name: string, value: number | undefined, byDefault: number, lowest: number): number {

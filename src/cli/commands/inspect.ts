@@ -76,11 +76,12 @@ export async function inspectCapture(capture: string, options: InspectOptions = 
       lines.write(line);
     },
   });
-  let read = 0;
   await source.read((chunk) => {
     inspection.push(chunk);
-    read += chunk.length;
-    options.onProgress?.(source.size === null ? null : read / Math.max(1, source.size), inspection.newest);
+    options.onProgress?.(
+      source.size === null ? null : source.position / Math.max(1, source.size),
+      inspection.newest,
+    );
     return lines.settled();
   });
   const report = inspection.end();

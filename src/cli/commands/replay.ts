@@ -1,10 +1,10 @@
 /** `osnmad replay`: a capture through the whole chain, as JSON lines or as text for people. */
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { OsnmadError } from "../../errors.js";
 import type { Policy } from "../../watch/policy.js";
 import type { PipelineRecord } from "../../pipeline/pipeline.js";
 import { JsonLines } from "../json-lines.js";
-import { runReplay, type Speed } from "../replay-run.js";
+import { runReplay, type Speed, type Timeline } from "../replay-run.js";
 import {
   addTrustOptions,
   policyOption,
@@ -21,6 +21,7 @@ interface ReplayFlags extends TrustFlags {
   readonly fixes?: boolean;
   readonly policy: Policy;
   readonly tags?: boolean;
+  readonly timeline: Timeline;
 }
 
 function speedOf(text: string): Speed {
@@ -38,10 +39,10 @@ export function registerReplay(program: Command): void {
     .summary("replay a capture and authenticate its navigation data")
     .description(
       "Replays a capture of a u-blox receiver (UBX; NMEA and RTCM3 may be mixed in) through the stages\n" +
-        "that live input will take too. The time condition runs on the capture's own timeline, and every\n" +
-        "result says so.",
+        "that live input will take too. The time condition runs on the capture's own timeline, or on the\n" +
+        "trusted time that a recording kept, and every result says `timeAssurance: capture`.",
     )
-    .argument("<capture>", "a UBX file, or - for standard input")
+    .argument("<capture>", "a UBX file or a recording, also gzipped, or - for standard input")
     .option("--json", "JSON lines: events, authenticated data, and last the summary")
     .option("--speed <x>", "1 for real time, N for N times that, max", speedOf, "max")
     .option(
@@ -52,7 +53,15 @@ export function registerReplay(program: Command): void {
     )
     .option("--fixes", "also a line for every epoch's fix (it holds coordinates)")
     .addOption(policyOption())
-    .option("--tags", "also a line for every decided tag");
+    .option("--tags", "also a line for every decided tag")
+    .addOption(
+      new Option(
+        "--timeline <which>",
+        "of a recording: decide by the trusted time it kept, or by the capture's own timeline",
+      )
+        .choices(["recorded", "capture"])
+        .default("recorded"),
+    );
   addTrustOptions(command)
     .addHelpText(
       "after",
@@ -78,6 +87,7 @@ Examples:
         capture,
         material,
         speed: flags.speed,
+        timeline: flags.timeline,
         stateDir: flags.state,
         pipeline: {
           mode,
