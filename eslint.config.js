@@ -4,6 +4,7 @@ import tseslint from "typescript-eslint";
 const order = ["gnss-ubx", "inav", "osnma", "ephemeris", "position", "watch", "evidence", "fix", "pipeline"];
 const edges = [
   "source",
+  "receiver",
   "trust",
   "store",
   "http",

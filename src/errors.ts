@@ -166,6 +166,32 @@ export const ERRORS = {
     remedy:
       "Listen on a loopback address, or make a token with `osnmad token create` and give --allow-remote.",
   },
+  OSN_RECEIVER_SILENT: {
+    exit: 9,
+    http: 503,
+    cause: "The receiver does not answer.",
+    remedy:
+      "Check that it is a u-blox receiver, that nothing else holds the port and, on a UART, the baud rate and both directions of the line.",
+  },
+  OSN_RECEIVER_UNSUPPORTED: {
+    exit: 9,
+    http: 422,
+    cause: "The receiver cannot be configured by osnmad.",
+    remedy:
+      "Switch on RXM-SFRBX, NAV-PVT, NAV-SAT and NAV-EOE with u-center and keep the setting; its stream can be read all the same.",
+  },
+  OSN_RECEIVER_REFUSED: {
+    exit: 9,
+    http: 422,
+    cause: "The receiver does not take a setting that is required.",
+    remedy: "The report names the key. Update its firmware, or give a --profile without that setting.",
+  },
+  OSN_PROFILE_INVALID: {
+    exit: 2,
+    http: 400,
+    cause: "A receiver profile or undo file cannot be read or does not check out.",
+    remedy: "The message names the place; docs/receiver.md describes the form.",
+  },
   OSN_PTY_UNAVAILABLE: {
     exit: 8,
     http: 500,

@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   token: async () => (await import("./commands/token.js")).registerToken,
   db: async () => (await import("./commands/db.js")).registerDb,
   simulate: async () => (await import("./commands/simulate.js")).registerSimulate,
+  configure: async () => (await import("./commands/configure.js")).registerConfigure,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
   export: async () => (await import("./commands/export.js")).registerExport,
   verify: async () => (await import("./commands/verify.js")).registerVerify,

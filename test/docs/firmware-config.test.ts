@@ -1,61 +1,49 @@
-import { readFileSync } from "node:fs";
-import { CONFIG_KEYS, configItem, type ConfigKeyName } from "gnss-ubx";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parseProfile, settingsFor } from "../../src/receiver/profile.js";
 import { ROOT } from "./markdown.js";
 
-const TOML = readFileSync(`${ROOT}firmware-config/generic.toml`, "utf8");
+const FILES = readdirSync(`${ROOT}firmware-config`).filter((name) => name.endsWith(".toml"));
 
-interface Setting {
-  readonly table: string;
-  readonly name: string;
-  readonly value: boolean | number;
-}
+describe.each(FILES)("firmware-config/%s", (file) => {
+  const text = readFileSync(`${ROOT}firmware-config/${file}`, "utf8");
+  const profile = parseProfile(file.replace(".toml", ""), text);
 
-/** The settings of the file; every line must be of a form that this reads. */
-function settings(): Setting[] {
-  const found: Setting[] = [];
-  let table = "";
-  for (const line of TOML.split("\n")) {
-    if (line === "" || line.startsWith("#")) continue;
-    const heading = /^\[([a-z0-9.]+)\]$/.exec(line);
-    if (heading !== null) {
-      table = heading[1];
-      continue;
-    }
-    if (table === "receiver") continue;
-    const setting = /^"(CFG-[A-Z0-9_-]+)" = (true|false|\d+)\s*(#.*)?$/.exec(line);
-    if (setting === null) throw new Error(`not of a known form: ${line}`);
-    const [, name, value] = setting;
-    found.push({ table, name, value: /^\d/.test(value) ? Number(value) : value === "true" });
-  }
-  return found;
-}
+  it("says why, behind every key", () => {
+    const settings = text.split("\n").filter((line) => line.startsWith('"CFG-'));
+    expect(settings.length).toBeGreaterThan(20);
+    for (const line of settings) expect(line).toMatch(/^"CFG-[^"]+" = (true|false|\d+) +# \S.+$/);
+  });
 
-describe("firmware-config/generic.toml", () => {
-  it("names only keys that gnss-ubx knows, with values of their types", () => {
-    expect(settings().length).toBeGreaterThan(40);
-    for (const { name, value } of settings()) {
-      expect(Object.keys(CONFIG_KEYS), name).toContain(name);
-      expect(() => configItem(name as ConfigKeyName, value as never), name).not.toThrow();
+  it("requires the messages that pages and graded fixes are made of, and that they are let out", () => {
+    for (const port of profile.ports) {
+      const required = settingsFor(profile, port).required.map(({ key }) => key as string);
+      const name = port.toUpperCase();
+      for (const message of ["RXM_SFRBX", "NAV_PVT", "NAV_TIMEGAL", "NAV_SAT", "NAV_EOE"]) {
+        expect(required).toContain(`CFG-MSGOUT-UBX_${message}_${name}`);
+      }
+      expect(required).toContain(`CFG-${name}OUTPROT-UBX`);
+      expect(required).toContain("CFG-SIGNAL-GAL_E1_ENA");
     }
   });
 
-  it("names no key twice, and asks of UART1 what it asks of USB", () => {
-    const all = settings();
-    expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
-    const messages = (port: string) =>
-      all
-        .filter(({ table, name }) => table.endsWith(port.toLowerCase()) && name.startsWith("CFG-MSGOUT"))
-        .map(({ table, name, value }) => `${table.split(".")[0]} ${name.replace(`_${port}`, "")} ${value}`);
-    expect(messages("UART1")).toEqual(messages("USB"));
+  it("asks for ranges wherever the family has them", () => {
+    const settings = settingsFor(profile, profile.ports[0]);
+    const need = (list: typeof settings.required): boolean =>
+      list.some(({ key }) => key.includes("RXM_RAWX"));
+    const expected = { "neo-m9n": "none", generic: "optional" }[profile.name] ?? "required";
+    expect(need(settings.required) ? "required" : need(settings.optional) ? "optional" : "none").toBe(
+      expected,
+    );
   });
 
-  it("requires the messages that pages and graded fixes are made of", () => {
-    const required = settings()
-      .filter(({ table }) => table === "required.usb")
-      .map(({ name }) => name);
-    for (const message of ["RXM_SFRBX", "NAV_PVT", "NAV_TIMEGAL", "NAV_SAT", "NAV_EOE"]) {
-      expect(required).toContain(`CFG-MSGOUT-UBX_${message}_USB`);
-    }
+  it("sets the same messages at every port", () => {
+    const messages = profile.ports.map((port) => {
+      const { required, optional } = settingsFor(profile, port);
+      return [...required, ...optional]
+        .filter(({ key }) => key.startsWith("CFG-MSGOUT"))
+        .map(({ key, value }) => `${key.replace(`_${port.toUpperCase()}`, "")} ${value}`);
+    });
+    for (const each of messages) expect(each).toEqual(messages[0]);
   });
 });
