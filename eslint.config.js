@@ -14,6 +14,7 @@ const edges = [
   "export",
   "time",
   "recorder",
+  "fuzz",
   "cli",
 ];
 

@@ -50,6 +50,8 @@ export class Pipeline {
   readonly #captureTime = { gst: 0, boundSeconds: CAPTURE_BOUND_SECONDS, assurance: "capture" as const };
   #firstGst: number | null = null;
   #lastGst: number | null = null;
+  /** The offset at the beginning is over: from then on every page is handed on, whatever its time. */
+  #started = false;
   #skippedPages = 0;
   #vectorPages = 0;
   #vectorDefects = 0;
@@ -107,10 +109,14 @@ export class Pipeline {
   }
 
   private page(page: InavPage, gst: number, stamp: TrustedTime | null | undefined): void {
-    this.#firstGst ??= gst;
-    if (gst < this.#firstGst + (this.#options.startOffsetSeconds ?? 0)) {
-      if (page.band === "E1-B") this.#skippedPages++;
-      return;
+    if (!this.#started) {
+      // A first time too far ahead is corrected by what comes after it, and must not hide that.
+      if (this.#firstGst === null || gst < this.#firstGst) this.#firstGst = gst;
+      if (gst < this.#firstGst + (this.#options.startOffsetSeconds ?? 0)) {
+        if (page.band === "E1-B") this.#skippedPages++;
+        return;
+      }
+      this.#started = true;
     }
     this.#lastGst = gst;
     this.#satellitePages[page.svid]++;

@@ -263,3 +263,23 @@ describe("a capture of this repository", () => {
     expect(summary.keysVerified).toBe(0);
   });
 });
+
+describe("a first page whose time is far ahead", () => {
+  it("hides nothing of what comes after it", () => {
+    const start = simulation.startGst;
+    const other = parametrisedScenario({ seed: "ahead", startGst: start + 7200, subframes: 1 });
+    const ahead = new Simulation(other.options);
+    const records: PipelineRecord[] = [];
+    const pipeline = new Pipeline({ ...base, mode: "live" }, (record) => records.push(record));
+    const trusted = (gst: number) => ({ gst, boundSeconds: 5, assurance: "independent" as const });
+    for (const frame of ubxFrames(ahead)) pipeline.push(frame, trusted(start));
+    let at = start;
+    for (const frame of frames) {
+      // NAV-EOE ends an epoch of one second.
+      if (frame[2] === 1 && frame[3] === 0x61) at++;
+      pipeline.push(frame, trusted(at));
+    }
+    expect(authenticatedOf(records).length).toBeGreaterThan(5);
+    expect(pipeline.end()["skippedPages"]).toBe(0);
+  });
+});
