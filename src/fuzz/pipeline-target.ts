@@ -178,9 +178,10 @@ function run(
       digest.update(JSON.stringify(record));
     },
   );
+  // Replay is handed nothing at all: the capture's own timeline stands in.
   const trusted =
     clockGst === undefined || clockGst === null
-      ? null
+      ? clockGst
       : ({ gst: clockGst, boundSeconds: 1, assurance: "independent" } as const);
   let from = 0;
   for (const end of ends) {
