@@ -13,6 +13,8 @@ type Register = (program: Command) => void;
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   replay: async () => (await import("./commands/replay.js")).registerReplay,
   inspect: async () => (await import("./commands/inspect.js")).registerInspect,
+  capture: async () => (await import("./commands/capture.js")).registerCapture,
+  doctor: async () => (await import("./commands/doctor.js")).registerDoctor,
   conformance: async () => (await import("./commands/conformance.js")).registerConformance,
   serve: async () => (await import("./commands/serve-command.js")).registerServeCommand,
   token: async () => (await import("./commands/token.js")).registerToken,

@@ -4,6 +4,7 @@
  * and grow its buffer without bound: it gets whole sentences only. NMEA 0183; proprietary PUBX as u-blox defines.
  */
 import { ReadlineParser } from "@serialport/parser-readline";
+import { parseNmea, type NmeaPosition } from "./nmea-sentences.js";
 
 /** Different sentences kept apart; a stream made to have more is counted together. */
 const MAX_KINDS = 256;
@@ -26,6 +27,15 @@ export interface NmeaText {
   readonly count: number;
 }
 
+/** The receiver's own word in NMEA, of its last GGA or RMC that had a position: unverified, whatever it says. */
+export interface NmeaFix {
+  readonly position: NmeaPosition;
+  readonly from: "GGA" | "RMC";
+  readonly altitudeMeters: number | null;
+  /** Of the last RMC or ZDA; RFC 3339. */
+  readonly utc: string | null;
+}
+
 export class NmeaLines {
   readonly #parser = new ReadlineParser({ delimiter: "\r\n", encoding: "latin1" });
   readonly #counts = new Map<string, number>();
@@ -34,6 +44,8 @@ export class NmeaLines {
   #pending = 0;
   #waiting: (() => void)[] = [];
   #sentences = 0;
+  #fix: Omit<NmeaFix, "utc"> | null = null;
+  #unix: number | null = null;
 
   constructor() {
     this.#parser.on("data", (line: string) => {
@@ -65,10 +77,26 @@ export class NmeaLines {
     count(this.#counts, nameOf(line), MAX_KINDS);
     const text = textOf(line);
     if (text !== null) count(this.#texts, text, MAX_TEXTS);
+    this.#tells(line);
     if (--this.#pending > 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
+  }
+
+  #tells(line: string): void {
+    const sentence = parseNmea(line);
+    if (sentence === null || sentence.type === "TXT") return;
+    if (sentence.type !== "GGA") this.#unix = sentence.unix ?? this.#unix;
+    if (sentence.type === "ZDA" || sentence.position === null) return;
+    const { position, type: from } = sentence;
+    this.#fix = { position, from, altitudeMeters: sentence.type === "GGA" ? sentence.altitudeMeters : null };
+  }
+
+  /** Null where no sentence told a position. */
+  get fix(): NmeaFix | null {
+    const utc = this.#unix === null ? null : new Date(this.#unix * 1000).toISOString();
+    return this.#fix === null ? null : { ...this.#fix, utc };
   }
 
   /** Sentences counted. */

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import { formatGst, towOf } from "../../inav/gst.js";
 import { CaptureInspection, type DsmReport, type InspectionReport } from "../../pipeline/inspection.js";
 import { openCapture } from "../../source/capture-file.js";
-import { NmeaLines, type NmeaCount, type NmeaText } from "../../source/nmea-lines.js";
+import { NmeaLines, type NmeaCount, type NmeaFix, type NmeaText } from "../../source/nmea-lines.js";
 import { JsonLines } from "../json-lines.js";
 import { Style } from "../replay-text.js";
 
@@ -16,6 +16,8 @@ export interface CaptureReport extends InspectionReport {
   readonly capture: string;
   readonly nmea: readonly NmeaCount[];
   readonly nmeaTexts: readonly NmeaText[];
+  /** The last position in NMEA, where positions were asked for; unverified. */
+  readonly nmeaFix: NmeaFix | null;
 }
 
 export interface InspectOptions {
@@ -86,7 +88,13 @@ export async function inspectCapture(capture: string, options: InspectOptions = 
   });
   const report = inspection.end();
   await lines.settled();
-  return { ...report, capture, nmea: lines.counts(), nmeaTexts: lines.texts() };
+  return {
+    ...report,
+    capture,
+    nmea: lines.counts(),
+    nmeaTexts: lines.texts(),
+    nmeaFix: options.position === true ? lines.fix : null,
+  };
 }
 
 function progressOn(err: Writable): {
@@ -219,6 +227,18 @@ export function printInspection(report: CaptureReport, out: Writable): void {
         `accuracy ${(horizontalAccuracyMm / 1000).toFixed(1)} m`,
     );
   }
+  if (report.nmeaFix !== null) {
+    heading("Position in NMEA (receiver's own, unverified)");
+    row(report.nmeaFix.utc ?? "no time", nmeaPosition(report.nmeaFix));
+  }
+}
+
+/** Where UBX told no position, or beside it. */
+function nmeaPosition({ position, from, altitudeMeters }: NmeaFix): string {
+  return (
+    `${position.latitudeDeg.toFixed(7)} ${position.longitudeDeg.toFixed(7)}` +
+    `${altitudeMeters === null ? "" : ` ${altitudeMeters.toFixed(1)} m above sea level`} (${from})`
+  );
 }
 
 interface Layout {

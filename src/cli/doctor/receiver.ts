@@ -1,0 +1,268 @@
+/**
+ * What `osnmad doctor` says of the receiver: is there a port, may it be opened, is a u-blox behind it, and does it
+ * send what OSNMA needs. Listens for some seconds; the one thing it sends is the question for MON-VER. Edge.
+ */
+import { decodeMessage, encodeFrame, Framer } from "gnss-ubx";
+import { accessSync, constants } from "node:fs";
+import { OsnmadError } from "../../errors.js";
+import { epochGstOf } from "../../recorder/epoch-time.js";
+import type { ByteLink } from "../../source/byte-link.js";
+import { openLink } from "../../source/open-link.js";
+import { findPorts, theReceiver } from "../../source/serial-discovery.js";
+import { ok, problem, skipped, warning, type Check } from "./check.js";
+
+/** How far the signal's time may be behind the clock without being late, beside the clock's bound, seconds. */
+const SIGNAL_LATE_SECONDS = 3;
+const GALILEO = 2;
+
+export interface Heard {
+  readonly bytes: number;
+  readonly ubxFrames: number;
+  readonly badBytes: number;
+  readonly seconds: number;
+  /** RXM-SFRBX of Galileo E1-B, and the satellites they came from. */
+  readonly e1Pages: number;
+  readonly satellites: number;
+  readonly otherSubframes: number;
+  readonly rawx: number;
+  readonly epochs: number;
+  readonly pvt: number;
+  /** Newest time that the receiver told, and when it arrived by the trusted clock. */
+  readonly gst: number | null;
+  readonly trustedGst: number | null;
+  readonly trustedBound: number | null;
+  readonly version: {
+    readonly software: string;
+    readonly hardware: string;
+    readonly model: string | null;
+    readonly protocol: number | null;
+  } | null;
+}
+
+export interface ReceiverOptions {
+  /** `auto`, `none`, a device, tcp://host:port. */
+  readonly port: string;
+  readonly seconds: number;
+  readonly gstNow: () => { readonly gst: number; readonly boundSeconds: number } | null;
+}
+
+export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> {
+  if (options.port === "none") return [skipped("port", "No receiver was asked for (--port none).")];
+  const checks: Check[] = [];
+  let port = options.port;
+  if (port === "auto") {
+    const found = await findPorts();
+    try {
+      port = theReceiver(found).path;
+    } catch (error) {
+      if (!(error instanceof OsnmadError)) throw error;
+      return [problem("port", error.message, error.remedy)];
+    }
+    const others = found.length - 1;
+    checks.push(ok("port", `${port}${others > 0 ? `, and ${others} other serial port(s)` : ""}`));
+  }
+  if (port.startsWith("/")) {
+    const rights = rightsCheck(port);
+    if (rights !== null) return [...checks, rights];
+  }
+  let link: ByteLink;
+  try {
+    link = await openLink(port);
+  } catch (error) {
+    if (!(error instanceof OsnmadError)) throw error;
+    return [...checks, problem("port-open", error.message, error.remedy)];
+  }
+  checks.push(ok("port-open", `${link.name} can be opened`));
+  let heard: Heard;
+  try {
+    heard = await listen(link, options);
+  } finally {
+    await link.close();
+  }
+  return [...checks, ...heardChecks(heard)];
+}
+
+function rightsCheck(port: string): Check | null {
+  try {
+    accessSync(port, constants.R_OK | constants.W_OK);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES") return null;
+    return problem(
+      "port-rights",
+      `${port} may not be opened by this user.`,
+      'Join the group that owns it (sudo usermod -aG dialout "$USER") and log in again.',
+    );
+  }
+}
+
+/** Listens until everything was heard that is looked for, or the time is up. */
+export async function listen(link: ByteLink, options: Omit<ReceiverOptions, "port">): Promise<Heard> {
+  const framer = new Framer();
+  const satellites = new Set<number>();
+  const heard = { e1Pages: 0, otherSubframes: 0, rawx: 0, epochs: 0, pvt: 0 };
+  let version: Heard["version"] = null;
+  let gst: number | null = null;
+  let trusted: ReturnType<ReceiverOptions["gstNow"]> = null;
+  const started = performance.now();
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, options.seconds * 1000);
+    link.onClose(done);
+    link.onData((chunk) => {
+      framer.push(chunk, {
+        ubx: (messageClass, messageId, payload) => {
+          const told = epochGstOf(messageClass, messageId, payload);
+          if (told !== null) {
+            gst = told;
+            trusted = options.gstNow();
+            heard.epochs++;
+          }
+          const key = (messageClass << 8) | messageId;
+          if (key === 0x0107) heard.pvt++;
+          if (key === 0x0215) heard.rawx++;
+          if (key === 0x0213 && payload.length >= 8) {
+            if (payload[0] === GALILEO && payload[2] <= 1) {
+              heard.e1Pages++;
+              satellites.add(payload[1]);
+            } else heard.otherSubframes++;
+          }
+          if (key === 0x0a04) version = versionOf(payload) ?? version;
+        },
+      });
+    });
+    // The answer says what the receiver is; one that cannot be written to is heard all the same.
+    link.write(encodeFrame(0x0a, 0x04, new Uint8Array(0))).catch(() => undefined);
+  });
+  const { totalBytes, ubxFrames, skippedBytes } = framer.counts;
+  const at = trusted as ReturnType<ReceiverOptions["gstNow"]>;
+  return {
+    ...heard,
+    bytes: totalBytes,
+    ubxFrames,
+    badBytes: skippedBytes,
+    seconds: (performance.now() - started) / 1000,
+    satellites: satellites.size,
+    gst,
+    trustedGst: at?.gst ?? null,
+    trustedBound: at?.boundSeconds ?? null,
+    version,
+  };
+}
+
+function versionOf(payload: Uint8Array): Heard["version"] {
+  const message = decodeMessage(0x0a, 0x04, payload);
+  if (message.name !== "MON-VER") return null;
+  const lines = message.extension;
+  const value = (name: string): string | null =>
+    lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
+  const protocol = Number(value("PROTVER") ?? Number.NaN);
+  return {
+    software: message.swVersion,
+    hardware: message.hwVersion,
+    model: value("MOD"),
+    protocol: Number.isFinite(protocol) ? protocol : null,
+  };
+}
+
+/** What was heard, judged. */
+export function heardChecks(heard: Heard): Check[] {
+  const configure = "Switch it on at the receiver: osnmad configure, or firmware-config/README.md.";
+  if (heard.bytes === 0) {
+    return [
+      problem(
+        "receiver",
+        `Nothing was heard in ${heard.seconds.toFixed(0)} s.`,
+        "Check cable and power; on a UART check the baud rate, and that its output protocol includes UBX.",
+      ),
+    ];
+  }
+  if (heard.ubxFrames === 0) {
+    return [
+      problem(
+        "receiver",
+        `${heard.bytes} bytes were heard, and no UBX frame in them.`,
+        "On a UART the baud rate is wrong, most likely; else switch UBX output on (CFG-…-OUTPROT-UBX).",
+      ),
+    ];
+  }
+  const checks: Check[] = [];
+  const { version } = heard;
+  checks.push(
+    version === null
+      ? warning(
+          "receiver",
+          "A u-blox receiver is heard, but does not answer MON-VER.",
+          "A server that is read only, or UBX input that is switched off: it can be read, not configured.",
+        )
+      : ok(
+          "receiver",
+          `${version.model ?? "u-blox"}, ${version.software}${version.protocol === null ? "" : `, protocol ${version.protocol}`}`,
+        ),
+  );
+  const share = heard.badBytes / heard.bytes;
+  if (share > 0.05) {
+    checks.push(
+      warning(
+        "line",
+        `${Math.round(share * 100)} % of the bytes belong to no frame.`,
+        "A UART too slow for what is sent, or a bad cable: raise the baud rate or drop messages.",
+      ),
+    );
+  }
+  checks.push(
+    heard.e1Pages > 0
+      ? ok(
+          "sfrbx",
+          `RXM-SFRBX: ${heard.e1Pages} Galileo E1-B pages of ${heard.satellites} satellite(s) in ${heard.seconds.toFixed(0)} s`,
+        )
+      : problem(
+          "sfrbx",
+          heard.otherSubframes > 0
+            ? "RXM-SFRBX comes, but no Galileo E1-B page."
+            : "No RXM-SFRBX: without Galileo's pages nothing can be authenticated.",
+          heard.otherSubframes > 0
+            ? "Switch Galileo E1 on (CFG-SIGNAL-GAL_ENA, GAL_E1_ENA), and check that the antenna sees the sky."
+            : configure,
+        ),
+  );
+  checks.push(
+    heard.epochs > 0
+      ? ok("page-time", "The receiver tells its time beside the pages")
+      : problem(
+          "page-time",
+          "No NAV-TIMEGAL, NAV-PVT or RXM-RAWX with a valid time: pages have no time.",
+          `${configure} Right after a start, wait for the first fix.`,
+        ),
+  );
+  checks.push(
+    heard.rawx > 0
+      ? ok("rawx", "RXM-RAWX comes: an own position can be computed")
+      : warning(
+          "rawx",
+          "No RXM-RAWX: positions can be corroborated, not computed from authenticated data.",
+          `${configure} Receivers of the M9N kind cannot send it.`,
+        ),
+  );
+  if (heard.pvt === 0) {
+    checks.push(warning("pvt", "No NAV-PVT: the receiver's own position cannot be compared.", configure));
+  }
+  if (heard.gst !== null && heard.trustedGst !== null) {
+    const late = heard.trustedGst - heard.gst;
+    const fits = late < heard.trustedBound! + SIGNAL_LATE_SECONDS && late > -heard.trustedBound! - 1;
+    checks.push(
+      fits
+        ? ok("signal-time", `The signal's time fits the clock's (${late.toFixed(1)} s behind it)`)
+        : problem(
+            "signal-time",
+            `The signal's time is ${Math.abs(late).toFixed(1)} s ${late > 0 ? "behind" : "ahead of"} the clock's: nothing will be authenticated.`,
+            "One of the two is wrong: a clock that was set wrongly, data that come late, or a signal that is replayed.",
+          ),
+    );
+  }
+  return checks;
+}
