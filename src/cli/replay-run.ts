@@ -2,7 +2,7 @@
 import { OsnmadError } from "../errors.js";
 import { Pipeline, type PipelineOptions, type PipelineRecord } from "../pipeline/pipeline.js";
 import type { SummaryRecord } from "../pipeline/records.js";
-import { openCapture } from "../source/capture-file.js";
+import { damageOf, openCapture } from "../source/capture-file.js";
 import { LINE_BROKE } from "../recorder/format.js";
 import { saveState } from "../trust/state-store.js";
 import type { StartMaterial, StoredState } from "./trust-options.js";
@@ -75,6 +75,8 @@ export async function runReplay(
       },
     },
   );
+  const damage = damageOf(source);
+  if (damage !== null) process.stderr.write(`osnmad: ${options.capture} is damaged: ${damage}.\n`);
   const summary = pipeline.end();
   if (options.stateDir !== undefined) saveEngineState(options.stateDir, options.material, pipeline);
   checkContent(options.capture, summary, pipeline);

@@ -23,7 +23,10 @@ export const RECORDING_SUFFIX = ".osnr";
 export interface RecorderOptions {
   readonly folder: string;
   readonly mode: RecordingHead["mode"];
-  /** Whether the run asks a clock with each chunk (a `TimeSource`); by default where `mode` is `live`. */
+  /**
+   * Whether the run asks a clock with each chunk (a `TimeSource`), as a daemon does in every mode: the default. Without
+   * one, a replay runs on the capture's own timeline.
+   */
   readonly trustedTime?: boolean;
   readonly softwareVersion: string;
   /** What is read, without its folder; null where it has no name. */
@@ -318,7 +321,7 @@ export class Recorder {
       part: this.#part,
       startedAt,
       mode,
-      trustedTime: this.#options.trustedTime ?? mode === "live",
+      trustedTime: this.#options.trustedTime ?? true,
       softwareVersion,
       source,
       receiverId,

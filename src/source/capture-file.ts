@@ -57,6 +57,19 @@ export function openCapture(path: string, chunkBytes = CHUNK_BYTES): CaptureSour
   return new Capture(path === "-" ? null : openDescriptor(path), chunkBytes);
 }
 
+/** What is wrong with a capture that was read, for people; null where nothing is. */
+export function damageOf({ recording, cut }: CaptureSource): string | null {
+  const found = cut === null ? [] : [cut];
+  if (recording !== null) {
+    const { files, endedFiles, badBlocks, missingBlocks, skippedBytes } = recording;
+    if (endedFiles < files) found.push(`${files - endedFiles} part(s) end without their end block`);
+    if (badBlocks > 0) found.push(`${badBlocks} block(s) do not hold`);
+    if (missingBlocks > 0) found.push(`${missingBlocks} block(s) are missing`);
+    if (skippedBytes > 0) found.push(`${skippedBytes} bytes were passed over`);
+  }
+  return found.length === 0 ? null : found.join(", ");
+}
+
 class Capture implements CaptureSource {
   readonly size: number | null;
   readonly #descriptor: number | null;

@@ -110,7 +110,7 @@ export class ClockModel {
     return { gst: anchor.gst + elapsed, boundSeconds: bound, assurance: "independent" };
   }
 
-  /** Takes in what a time daemon says; `reading` was made when it was asked, before its answer. */
+  /** Takes in what a time daemon says; `reading` was made after its answer, seconds later at most. */
   report(reading: ClockReading, report: SyncReport): void {
     this.#watch(reading);
     const refusal = refusalOf(reading, report);

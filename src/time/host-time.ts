@@ -143,12 +143,11 @@ class HostTime implements TimeSource {
     await this.#lookAtLeapSeconds();
     const probes: Probe[] = [];
     for (const source of sourcesOf(this.#options)) {
-      // A bound that is true when the daemon gives it holds for the clock as it was read just before.
-      const reading = this.#edges.readClocks();
       const probe = await probeOne(source, this.#options.acceptReferenceClock === true, this.#edges);
       if (this.#stopped) return;
       if (probe.report?.synchronised === true) {
-        this.#model.report(reading, probe.report);
+        // Read after the answer: readings made meanwhile, for bytes that came, must not be newer than this one.
+        this.#model.report(this.#edges.readClocks(), probe.report);
         return;
       }
       probes.push(probe);

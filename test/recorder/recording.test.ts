@@ -467,7 +467,7 @@ describe("opened as a capture", () => {
   });
 
   it("without a clock in the run has no trusted time to hand on", async () => {
-    const recording = recorder({ mode: "replay" });
+    const recording = recorder({ mode: "replay", trustedTime: false });
     recording.write(Uint8Array.of(1), at(0));
     await recording.close();
     expect((await readBack(join(folder, files()[0])))[0].stamp?.trusted).toBeUndefined();

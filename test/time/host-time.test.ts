@@ -120,6 +120,30 @@ describe("the host's time", () => {
     await time.stop();
   });
 
+  it("stays trusted while it asks and bytes come meanwhile", async () => {
+    const from = edges({});
+    const clock = from.clock;
+    let time: ReturnType<typeof hostTime> | null = null;
+    const events: string[] = [];
+    const run: HostTimeEdges["run"] = (program) => {
+      for (let i = 0; i < 3; i++) {
+        clock.unixMs += 500;
+        clock.monotonicMs += 500;
+        clock.bootMs += 500;
+        time?.arrival();
+      }
+      return Promise.resolve(program === "chronyc" ? { ok: true, text: chrony() } : missing(program));
+    };
+    time = hostTime({}, { ...from, run });
+    time.onEvent(({ event }) => events.push(event));
+    for (let poll = 0; poll < 3; poll++) {
+      await time.start();
+      await time.stop();
+    }
+    expect(events).toEqual(["trusted-time-established"]);
+    expect(time.now()).not.toBeNull();
+  });
+
   it.each([{ pollSeconds: 0 }, { boundSeconds: -1 }, { driftPpm: -1 }, { stepSeconds: 0 }])(
     "refuses %j",
     (options) => {

@@ -14,7 +14,7 @@ import { LINE_BROKE, type RecordingHead, type RecordingNote } from "../../record
 import { PlaceEstimate, type PlaceReport } from "../../recorder/place.js";
 import type { RecordingCounts } from "../../recorder/reader.js";
 import { RecordingWriter } from "../../recorder/writer.js";
-import { openCapture } from "../../source/capture-file.js";
+import { damageOf, openCapture } from "../../source/capture-file.js";
 import { JsonLines } from "../json-lines.js";
 import { openOutput, type OutputFile } from "../output-file.js";
 import { SOFTWARE_VERSION } from "../version.js";
@@ -385,7 +385,8 @@ export interface CaptureInfo {
   readonly size: number | null;
   /** The receiver's bytes in it. */
   readonly bytes: number;
-  readonly cut: string | null;
+  /** What is wrong with the file; null where nothing is. */
+  readonly damage: string | null;
   readonly time: {
     readonly firstGst: number | null;
     readonly lastGst: number | null;
@@ -467,7 +468,7 @@ export async function captureInfo(capture: string): Promise<CaptureInfo> {
     gzip: source.gzip,
     size: source.size,
     bytes,
-    cut: source.cut,
+    damage: damageOf(source),
     time: { firstGst, lastGst, firstUtc: utcText(firstGst), lastUtc: utcText(lastGst) },
     recording:
       source.recording === null
@@ -507,8 +508,8 @@ function infoText(report: CaptureInfo): string {
     `${report.size === null ? "a pipe" : `${report.size} bytes`}, ${report.bytes} bytes of the receiver`,
   );
   row("time", spanText(report.time.firstGst, report.time.lastGst));
-  if (report.cut !== null) row("cut", report.cut);
   const { recording } = report;
+  if (recording === null && report.damage !== null) row("damage", report.damage);
   if (recording === null) return `${lines.join("\n")}\n`;
   for (const head of recording.heads.slice(0, MAX_LISTED)) {
     row(
@@ -539,16 +540,7 @@ function infoText(report: CaptureInfo): string {
             ? ""
             : `; worst bound ${recording.worstBoundSeconds.toFixed(3)} s`),
   );
-  const { counts } = recording;
-  const damage = [
-    ...(counts.endedFiles < counts.files
-      ? [`${counts.files - counts.endedFiles} part(s) without an end`]
-      : []),
-    ...(counts.badBlocks > 0 ? [`${counts.badBlocks} bad block(s)`] : []),
-    ...(counts.missingBlocks > 0 ? [`${counts.missingBlocks} missing block(s)`] : []),
-    ...(counts.skippedBytes > 0 ? [`${counts.skippedBytes} bytes passed over`] : []),
-  ];
-  row("damage", damage.length === 0 ? "none" : damage.join(", "));
+  row("damage", report.damage ?? "none");
   for (const gap of recording.gaps.slice(0, MAX_LISTED))
     row("silence", `${gap.seconds.toFixed(1)} s after ${gap.after}`);
   if (recording.gaps.length > MAX_LISTED)
