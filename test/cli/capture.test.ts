@@ -291,7 +291,7 @@ describe("capture anonymise", () => {
     await run("anonymise", file, "-o", join(folder, "whole-frames"));
     const kept = await bytesOf(join(folder, "whole-frames"));
     expect(contents(kept).skipped).toBe(0);
-    expect(kept.includes(pvt.subarray(24, 50))).toBe(false);
+    expect(kept.includes(Buffer.from(pvt.subarray(24, 50)))).toBe(false);
   });
 
   it("measures what the satellites heard tell of the place: more satellites, less room", () => {
