@@ -5,6 +5,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkFolder, checkHttpPort, checkNode } from "../../src/cli/doctor/machine.js";
 import { checkReceiver, heardChecks, listen, type Heard } from "../../src/cli/doctor/receiver.js";
+import type { Check } from "../../src/cli/doctor/check.js";
+import { applyProfile } from "../../src/receiver/apply-profile.js";
+import { identifyAtAnyRate } from "../../src/receiver/baud-scan.js";
+import { ownPort } from "../../src/receiver/own-port.js";
+import { chooseProfile } from "../../src/receiver/profile-files.js";
+import { UbxClient } from "../../src/receiver/ubx-client.js";
+import { withVirtualReceiver } from "../../src/simulate/receiver/with-virtual-receiver.js";
+import { openLink } from "../../src/source/open-link.js";
+import { sky } from "../simulate/receiver/host.js";
 import { clockCheck, leapCheck } from "../../src/cli/doctor/time.js";
 import { trustCheck } from "../../src/cli/doctor/trust.js";
 import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
@@ -27,7 +36,14 @@ const GOOD: Heard = {
   gst: 1000,
   trustedGst: 1000.4,
   trustedBound: 0.1,
-  version: { software: "EXT CORE 1.00", hardware: "00190000", model: "ZED-F9P", protocol: 27.5 },
+  identity: {
+    module: "ZED-F9P",
+    firmware: "HPG 1.32",
+    protocol: "27.31",
+    swVersion: "EXT CORE 1.00",
+    hwVersion: "00190000",
+    uniqueId: null,
+  },
 };
 const statusOf = (heard: Partial<Heard>): Record<string, string> =>
   Object.fromEntries(heardChecks({ ...GOOD, ...heard }).map(({ name, status }) => [name, status]));
@@ -38,9 +54,10 @@ describe("the receiver", () => {
   });
 
   it.each<[string, Partial<Heard>, string, string]>([
-    ["silence", { bytes: 0, ubxFrames: 0 }, "receiver", "problem"],
-    ["bytes at a wrong baud rate", { ubxFrames: 0 }, "receiver", "problem"],
-    ["no answer to MON-VER", { version: null }, "receiver", "warning"],
+    ["silence", { bytes: 0, ubxFrames: 0, identity: null }, "receiver", "problem"],
+    ["bytes at a wrong baud rate", { ubxFrames: 0, identity: null }, "receiver", "problem"],
+    ["no answer to MON-VER", { identity: null }, "receiver", "warning"],
+    ["no keys", { identity: { ...GOOD.identity!, protocol: "18.00" } }, "receiver", "warning"],
     ["no RXM-SFRBX", { e1Pages: 0 }, "sfrbx", "problem"],
     ["GPS alone", { e1Pages: 0, otherSubframes: 9 }, "sfrbx", "problem"],
     ["no time", { epochs: 0, gst: null, trustedGst: null }, "page-time", "problem"],
@@ -55,17 +72,13 @@ describe("the receiver", () => {
     expect(told?.remedy).toMatch(/\w/);
   });
 
-  it("is listened to on a link, and asked for its version", async () => {
+  it("is listened to on a link", async () => {
     const scenario = parametrisedScenario({ seed: "doctor", subframes: 2, satellites: [2, 7, 11, 14] });
     const frames = [...ubxFrames(new Simulation(scenario.options), { rawx: true })];
-    const written: Uint8Array[] = [];
     let close = (): void => undefined;
     const link: ByteLink = {
       name: "test",
-      write: (bytes) => {
-        written.push(bytes);
-        return Promise.resolve();
-      },
+      write: () => Promise.resolve(),
       onData: (listener) => {
         setImmediate(() => {
           for (const frame of frames) listener(frame);
@@ -79,13 +92,43 @@ describe("the receiver", () => {
       },
       close: () => Promise.resolve(),
     };
-    const heard = await listen(link, { seconds: 30, gstNow: () => ({ gst: 1, boundSeconds: 1 }) });
+    const heard = await listen(link, {
+      seconds: 30,
+      gstNow: () => ({ gst: 1, boundSeconds: 1 }),
+      identity: null,
+    });
     expect(heard.satellites).toBe(4);
     expect(heard.e1Pages).toBeGreaterThan(50);
     expect(heard.rawx).toBeGreaterThan(20);
     expect(heard.trustedGst).toBe(1);
-    expect(Buffer.from(written[0]).toString("hex")).toBe("b5620a0400000e34");
   });
+
+  it("is found out over TCP: who it is, what it sends, what is not set", async () => {
+    await withVirtualReceiver({ model: "F9P", feed: sky(), speed: 20 }, async (port, served) => {
+      const look = async (): Promise<Record<string, Check>> =>
+        Object.fromEntries(
+          (await checkReceiver({ port, seconds: 3, gstNow: () => null })).map((check) => [check.name, check]),
+        );
+      const before = await look();
+      expect(before["receiver"]).toMatchObject({ status: "ok" });
+      expect(before["receiver"].found).toContain("ZED-F9P");
+      expect(before["sfrbx"]?.status ?? "problem").toBe("problem");
+      expect(before["settings"]).toMatchObject({ status: "warning" });
+      expect(before["settings"].found).toContain("CFG-MSGOUT-UBX_RXM_SFRBX");
+
+      const link = await openLink(port);
+      const client = new UbxClient(link);
+      const identity = await identifyAtAnyRate(client);
+      const receiverPort = (await ownPort(client))!;
+      await applyProfile(client, chooseProfile("auto", identity), { port: receiverPort });
+      await link.close();
+      const after = await look();
+      expect(after["settings"]).toMatchObject({ status: "ok" });
+      expect(after["sfrbx"]).toMatchObject({ status: "ok" });
+      expect(after["rawx"]).toMatchObject({ status: "ok" });
+      expect(served).toBeDefined();
+    });
+  }, 60_000);
 
   it("that cannot be reached is a problem with a remedy, not an error", async () => {
     const missing = await checkReceiver({ port: "/dev/osnmad-none", seconds: 1, gstNow: () => null });

@@ -1,10 +1,16 @@
 /**
  * What `osnmad doctor` says of the receiver: is there a port, may it be opened, is a u-blox behind it, and does it
- * send what OSNMA needs. Listens for some seconds; the one thing it sends is the question for MON-VER. Edge.
+ * send what OSNMA needs. Asks who it is and how it is set, and listens for some seconds; nothing is changed. Edge.
  */
-import { decodeMessage, encodeFrame, Framer } from "gnss-ubx";
+import { Framer } from "gnss-ubx";
 import { accessSync, constants } from "node:fs";
 import { OsnmadError } from "../../errors.js";
+import { applyProfile } from "../../receiver/apply-profile.js";
+import { identifyAtAnyRate } from "../../receiver/baud-scan.js";
+import { describeReceiver, hasConfigurationKeys, type ReceiverIdentity } from "../../receiver/identity.js";
+import { ownPort } from "../../receiver/own-port.js";
+import { chooseProfile } from "../../receiver/profile-files.js";
+import { UbxClient } from "../../receiver/ubx-client.js";
 import { epochGstOf } from "../../recorder/epoch-time.js";
 import type { ByteLink } from "../../source/byte-link.js";
 import { openLink } from "../../source/open-link.js";
@@ -31,12 +37,8 @@ export interface Heard {
   readonly gst: number | null;
   readonly trustedGst: number | null;
   readonly trustedBound: number | null;
-  readonly version: {
-    readonly software: string;
-    readonly hardware: string;
-    readonly model: string | null;
-    readonly protocol: number | null;
-  } | null;
+  /** Null where it does not answer. */
+  readonly identity: ReceiverIdentity | null;
 }
 
 export interface ReceiverOptions {
@@ -73,13 +75,51 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
     return [...checks, problem("port-open", error.message, error.remedy)];
   }
   checks.push(ok("port-open", `${link.name} can be opened`));
-  let heard: Heard;
   try {
-    heard = await listen(link, options);
+    const client = new UbxClient(link);
+    const identity = await identityOrNull(client);
+    const heard = await listen(link, { ...options, identity });
+    checks.push(...heardChecks(heard));
+    if (identity !== null && hasConfigurationKeys(identity))
+      checks.push(await settingsCheck(client, identity));
+  } catch (error) {
+    if (!(error instanceof OsnmadError)) throw error;
+    checks.push(problem("receiver", error.message, error.remedy));
   } finally {
     await link.close();
   }
-  return [...checks, ...heardChecks(heard)];
+  return checks;
+}
+
+/** Asks at the link's rate and, on a UART, at the others; nothing is switched on for it. */
+async function identityOrNull(client: UbxClient): Promise<ReceiverIdentity | null> {
+  try {
+    return await identifyAtAnyRate(client);
+  } catch (error) {
+    if (error instanceof OsnmadError && error.code === "OSN_RECEIVER_SILENT") return null;
+    throw error;
+  }
+}
+
+/** What the profile of this receiver would change; nothing is written. */
+async function settingsCheck(client: UbxClient, identity: ReceiverIdentity): Promise<Check> {
+  try {
+    const profile = chooseProfile("auto", identity);
+    const port = await ownPort(client);
+    if (port === null) return skipped("settings", "The receiver does not tell which of its ports this is.");
+    const { keys } = await applyProfile(client, profile, { port, dryRun: true });
+    const missing = keys.filter(({ need, outcome }) => need === "required" && outcome !== "already");
+    if (missing.length === 0)
+      return ok("settings", `every required setting of profile ${profile.name} is in place`);
+    return warning(
+      "settings",
+      `not in place: ${missing.map(({ key }) => key).join(", ")}`,
+      "osnmad run writes them to RAM at each connect; osnmad configure does it now, and can make them last.",
+    );
+  } catch (error) {
+    if (!(error instanceof OsnmadError)) throw error;
+    return warning("settings", error.message, error.remedy);
+  }
 }
 
 function rightsCheck(port: string): Check | null {
@@ -98,11 +138,13 @@ function rightsCheck(port: string): Check | null {
 }
 
 /** Listens until everything was heard that is looked for, or the time is up. */
-export async function listen(link: ByteLink, options: Omit<ReceiverOptions, "port">): Promise<Heard> {
+export async function listen(
+  link: ByteLink,
+  options: Omit<ReceiverOptions, "port"> & { readonly identity: ReceiverIdentity | null },
+): Promise<Heard> {
   const framer = new Framer();
   const satellites = new Set<number>();
   const heard = { e1Pages: 0, otherSubframes: 0, rawx: 0, epochs: 0, pvt: 0 };
-  let version: Heard["version"] = null;
   let gst: number | null = null;
   let trusted: ReturnType<ReceiverOptions["gstNow"]> = null;
   const started = performance.now();
@@ -131,12 +173,9 @@ export async function listen(link: ByteLink, options: Omit<ReceiverOptions, "por
               satellites.add(payload[1]);
             } else heard.otherSubframes++;
           }
-          if (key === 0x0a04) version = versionOf(payload) ?? version;
         },
       });
     });
-    // The answer says what the receiver is; one that cannot be written to is heard all the same.
-    link.write(encodeFrame(0x0a, 0x04, new Uint8Array(0))).catch(() => undefined);
   });
   const { totalBytes, ubxFrames, skippedBytes } = framer.counts;
   const at = trusted as ReturnType<ReceiverOptions["gstNow"]>;
@@ -150,29 +189,14 @@ export async function listen(link: ByteLink, options: Omit<ReceiverOptions, "por
     gst,
     trustedGst: at?.gst ?? null,
     trustedBound: at?.boundSeconds ?? null,
-    version,
-  };
-}
-
-function versionOf(payload: Uint8Array): Heard["version"] {
-  const message = decodeMessage(0x0a, 0x04, payload);
-  if (message.name !== "MON-VER") return null;
-  const lines = message.extension;
-  const value = (name: string): string | null =>
-    lines.find((line) => line.startsWith(`${name}=`))?.slice(name.length + 1) ?? null;
-  const protocol = Number(value("PROTVER") ?? Number.NaN);
-  return {
-    software: message.swVersion,
-    hardware: message.hwVersion,
-    model: value("MOD"),
-    protocol: Number.isFinite(protocol) ? protocol : null,
+    identity: options.identity,
   };
 }
 
 /** What was heard, judged. */
 export function heardChecks(heard: Heard): Check[] {
   const configure = "Switch it on at the receiver: osnmad configure, or firmware-config/README.md.";
-  if (heard.bytes === 0) {
+  if (heard.identity === null && heard.bytes === 0) {
     return [
       problem(
         "receiver",
@@ -181,7 +205,7 @@ export function heardChecks(heard: Heard): Check[] {
       ),
     ];
   }
-  if (heard.ubxFrames === 0) {
+  if (heard.identity === null && heard.ubxFrames === 0) {
     return [
       problem(
         "receiver",
@@ -191,20 +215,23 @@ export function heardChecks(heard: Heard): Check[] {
     ];
   }
   const checks: Check[] = [];
-  const { version } = heard;
+  const { identity } = heard;
   checks.push(
-    version === null
+    identity === null
       ? warning(
           "receiver",
           "A u-blox receiver is heard, but does not answer MON-VER.",
           "A server that is read only, or UBX input that is switched off: it can be read, not configured.",
         )
-      : ok(
-          "receiver",
-          `${version.model ?? "u-blox"}, ${version.software}${version.protocol === null ? "" : `, protocol ${version.protocol}`}`,
-        ),
+      : hasConfigurationKeys(identity)
+        ? ok("receiver", describeReceiver(identity))
+        : warning(
+            "receiver",
+            `${describeReceiver(identity)}: too old to be configured by osnmad`,
+            "Switch RXM-SFRBX on with u-center; it can be read all the same.",
+          ),
   );
-  const share = heard.badBytes / heard.bytes;
+  const share = heard.bytes === 0 ? 0 : heard.badBytes / heard.bytes;
   if (share > 0.05) {
     checks.push(
       warning(
