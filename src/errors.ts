@@ -147,6 +147,13 @@ export const ERRORS = {
     cause: "A file that was asked for cannot be written.",
     remedy: "Check the path given by -o, rights and free space; --force replaces files that are there.",
   },
+  OSN_SCENARIO_INVALID: {
+    exit: 2,
+    http: 400,
+    cause: "A scenario of the simulator cannot be read, or does not say what it must.",
+    remedy:
+      "Correct the lines that are named; `osnmad simulate --example nominal` shows a whole scenario, docs/simulation.md explains every key.",
+  },
   OSN_ALERT_LATCHED: {
     exit: 7,
     http: 503,

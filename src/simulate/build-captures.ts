@@ -1,12 +1,12 @@
-/** Writes the simulated captures into a folder: `npm run captures` (by default `captures/`). */
+/** Builds every scenario of a folder into it: `npm run captures` (by default `captures/`). */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { buildCapture, captureFiles, captureNames } from "./captures.js";
 
 const folder = process.argv[2] ?? "captures";
 let total = 0;
-for (const name of captureNames()) {
-  const capture = buildCapture(name);
+for (const name of captureNames(folder)) {
+  const capture = buildCapture(folder, name);
   for (const [path, bytes] of captureFiles(capture)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), bytes);

@@ -159,9 +159,14 @@ export function phaseAt(phases: readonly Phase[], gst: number): Phase {
 
 /** Decides which DSM is on air in each subframe, and gives new contents the next DSM ID of their group. */
 export class DsmSchedule {
+  /** First subframe it knows. */
+  readonly fromGst: number;
+  readonly #phases: readonly Phase[];
   readonly #bySubframe = new Map<number, ScheduledDsm>();
 
   constructor(phases: readonly Phase[], fromGst: number, untilGst: number) {
+    this.fromGst = fromGst;
+    this.#phases = phases;
     const known = new Map<string, ScheduledDsm>();
     const given = { kroot: 0, pkr: 0 };
     for (let gst = fromGst; gst < untilGst; gst += SUBFRAME_SECONDS) {
@@ -192,6 +197,12 @@ export class DsmSchedule {
     const scheduled = this.#bySubframe.get(gst);
     if (scheduled === undefined) throw new RangeError(`nothing scheduled at ${gst}`);
     return scheduled;
+  }
+
+  /** The NMA header of a subframe, and the PKID of the key that signs its first root on air. */
+  headerAt(gst: number): { nmaHeader: number; pkid: number } {
+    const root = phaseAt(this.#phases, gst).onAir.find(({ kind }) => kind === "kroot");
+    return { nmaHeader: this.at(gst).nmaHeader, pkid: root?.kind === "kroot" ? root.pkid : 0 };
   }
 
   /** The HKROOT section of one satellite: `BID = (SVID + t/30 + c) mod NB`. */

@@ -4,9 +4,9 @@
  */
 import { GST_TO_UNIX } from "../inav/gst.js";
 import { ionosphereMeters, ntcmTecu, troposphereMeters } from "./atmosphere.js";
-import { type Ecef, IONOSPHERE_COEFFICIENTS, type NavigationModel, SPEED_OF_LIGHT } from "./navigation.js";
+import { EARTH_ROTATION, SPEED_OF_LIGHT } from "./constellation.js";
+import type { Ecef, NavigationModel, SatelliteMotion } from "./navigation.js";
 
-const EARTH_ROTATION = 7.2921151467e-5;
 const LEAP_SECONDS = 18;
 const WGS84_A = 6_378_137;
 const WGS84_E2 = 6.69437999014e-3;
@@ -32,8 +32,11 @@ export function ecefOf(place: Place): Ecef {
 }
 
 /** Azimuth and elevation of an Earth-fixed position, degrees. */
-export function lookAngles(place: Place, satellite: Ecef): { azimuthDeg: number; elevationDeg: number } {
-  const at = ecefOf(place);
+export function lookAngles(
+  place: Place,
+  satellite: Ecef,
+  at: Ecef = ecefOf(place),
+): { azimuthDeg: number; elevationDeg: number } {
   const phi = (place.latitudeDeg * Math.PI) / 180;
   const lambda = (place.longitudeDeg * Math.PI) / 180;
   const [dx, dy, dz] = [satellite[0] - at[0], satellite[1] - at[1], satellite[2] - at[2]];
@@ -48,6 +51,63 @@ export function lookAngles(place: Place, satellite: Ecef): { azimuthDeg: number;
   };
 }
 
+/** The way of a signal that is received at true time `gst` at a place. */
+export interface SignalPath {
+  readonly svid: number;
+  readonly satellite: SatelliteMotion;
+  /** Geometric, Earth rotation during the flight included. */
+  readonly rangeMeters: number;
+  /** Rate of change of the range for a receiver that moves with `velocity`, metres per second. */
+  readonly rangeRate: number;
+  /** When the signal left, linear GST. */
+  readonly transmitGst: number;
+  /** Unit vector from the receiver to the satellite, Earth-fixed at reception. */
+  readonly direction: Ecef;
+  readonly azimuthDeg: number;
+  readonly elevationDeg: number;
+}
+
+/** First guess of the time of flight, seconds; the range follows it with its own rate, so three passes settle it. */
+const TYPICAL_FLIGHT_SECONDS = 0.08;
+const FLIGHT_PASSES = 3;
+
+export function signalPath(
+  navigation: NavigationModel,
+  svid: number,
+  place: Place,
+  at: Ecef,
+  velocity: Ecef,
+  gst: number,
+): SignalPath {
+  let flight = TYPICAL_FLIGHT_SECONDS;
+  for (let pass = 1; ; pass++) {
+    const satellite = navigation.motion(svid, gst - flight);
+    const turn = EARTH_ROTATION * flight;
+    const [c, s] = [Math.cos(turn), Math.sin(turn)];
+    const { position: p, velocity: v } = satellite;
+    const [dx, dy, dz] = [p[0] * c + p[1] * s - at[0], p[1] * c - p[0] * s - at[1], p[2] - at[2]];
+    const rangeMeters = Math.hypot(dx, dy, dz);
+    const transmitGst = gst - flight;
+    flight = rangeMeters / SPEED_OF_LIGHT;
+    if (pass < FLIGHT_PASSES) continue;
+    const [ex, ey, ez] = [dx / rangeMeters, dy / rangeMeters, dz / rangeMeters];
+    // The satellite moves on for (1 - rate / c) of the receiver's second, and its frame turns for rate / c of it.
+    const own = ex * velocity[0] + ey * velocity[1] + ez * velocity[2];
+    const approach = ex * (v[0] * c + v[1] * s) + ey * (v[1] * c - v[0] * s) + ez * v[2];
+    const turning = (EARTH_ROTATION / SPEED_OF_LIGHT) * (ex * (dy + at[1]) - ey * (dx + at[0]));
+    const rangeRate = (approach - own) / (1 + approach / SPEED_OF_LIGHT - turning);
+    return {
+      svid,
+      satellite,
+      rangeMeters,
+      rangeRate,
+      transmitGst,
+      direction: [ex, ey, ez],
+      ...lookAngles(place, p, at),
+    };
+  }
+}
+
 /** The range a signal received at true time `gst` has flown, metres, and when it left, linear GST. */
 export function flightOf(
   navigation: NavigationModel,
@@ -55,20 +115,21 @@ export function flightOf(
   place: Place,
   gst: number,
 ): { rangeMeters: number; transmitGst: number } {
-  const at = ecefOf(place);
-  let flight = 0.08;
-  for (let i = 0; i < 6; i++) {
-    const [x, y, z] = navigation.position(svid, gst - flight);
-    const turn = EARTH_ROTATION * flight;
-    const rx = x * Math.cos(turn) + y * Math.sin(turn);
-    const ry = y * Math.cos(turn) - x * Math.sin(turn);
-    flight = Math.hypot(rx - at[0], ry - at[1], z - at[2]) / SPEED_OF_LIGHT;
-  }
-  return { rangeMeters: flight * SPEED_OF_LIGHT, transmitGst: gst - flight };
+  return signalPath(navigation, svid, place, ecefOf(place), [0, 0, 0], gst);
+}
+
+/** Day of the year (from 1, whole) and hours of the day in UTC, as NTCM-G takes them. */
+export function dayAndHours(gst: number): { dayOfYear: number; utHours: number } {
+  const utc = new Date((gst + GST_TO_UNIX - LEAP_SECONDS) * 1000);
+  const newYear = Date.UTC(utc.getUTCFullYear(), 0, 1);
+  return {
+    dayOfYear: 1 + Math.floor((utc.getTime() - newYear) / 86_400_000),
+    utHours: (utc.getTime() % 86_400_000) / 3_600_000,
+  };
 }
 
 /**
- * E1 pseudorange at true time `gst` of a receiver whose clock is ahead by `clockSeconds`: geometry, Earth
+ * E1 pseudorange at true time `gst` of a receiver at rest whose clock is ahead by `clockSeconds`: geometry, Earth
  * rotation, satellite clock with BGD, ionosphere and troposphere. No noise.
  */
 export function pseudorangeE1(
@@ -78,16 +139,13 @@ export function pseudorangeE1(
   gst: number,
   clockSeconds: number,
 ): number {
-  const { rangeMeters, transmitGst } = flightOf(navigation, svid, place, gst);
-  const { azimuthDeg, elevationDeg } = lookAngles(place, navigation.position(svid, transmitGst));
-  const utc = new Date((gst + GST_TO_UNIX - LEAP_SECONDS) * 1000);
-  const newYear = Date.UTC(utc.getUTCFullYear(), 0, 1);
-  const dayOfYear = 1 + Math.floor((utc.getTime() - newYear) / 86_400_000);
-  const utHours = (utc.getTime() % 86_400_000) / 3_600_000;
-  const tecu = ntcmTecu(IONOSPHERE_COEFFICIENTS, place, azimuthDeg, elevationDeg, dayOfYear, utHours);
+  const path = signalPath(navigation, svid, place, ecefOf(place), [0, 0, 0], gst);
+  const { azimuthDeg, elevationDeg } = path;
+  const { dayOfYear, utHours } = dayAndHours(gst);
+  const tecu = ntcmTecu(navigation.ionosphere, place, azimuthDeg, elevationDeg, dayOfYear, utHours);
   return (
-    rangeMeters +
-    SPEED_OF_LIGHT * (clockSeconds - navigation.clockE1(svid, transmitGst)) +
+    path.rangeMeters +
+    SPEED_OF_LIGHT * (clockSeconds - path.satellite.clockSeconds + navigation.bgdE5bSeconds(svid)) +
     ionosphereMeters(tecu) +
     troposphereMeters(place, elevationDeg)
   );

@@ -4,7 +4,7 @@
  */
 import { gst32Of, SUBFRAME_SECONDS } from "../inav/gst.js";
 import { BitWriter } from "./bit-writer.js";
-import { macOf, type ChainParameters, type TeslaChain } from "./tesla-chain.js";
+import { macOf, type ChainParameters, KS_CODE, type TeslaChain, TS_CODE } from "./tesla-chain.js";
 
 /** Bits of the MACK section. */
 export const MACK_BITS = 480;
@@ -53,6 +53,21 @@ export const MACLT: ReadonlyMap<number, readonly [readonly SlotPlan[], readonly 
 /** Tags that fit: `nt = floor((480 - lK) / (lt + 16))`. */
 export function tagCount(parameters: Pick<ChainParameters, "keyBits" | "tagBits">): number {
   return Math.floor((MACK_BITS - parameters.keyBits) / (parameters.tagBits + INFO_BITS));
+}
+
+/** Why no chain can have these parameters; null where it can. */
+export function parameterMistake({ mac, keyBits, tagBits, maclt }: ChainParameters): string | null {
+  if (KS_CODE[keyBits] === undefined) return `key_bits must be one of ${Object.keys(KS_CODE).join(", ")}`;
+  if (TS_CODE[tagBits] === undefined) return `tag_bits must be one of ${Object.keys(TS_CODE).join(", ")}`;
+  const sequences = MACLT.get(maclt);
+  if (sequences === undefined) return `maclt must be one of ${[...MACLT.keys()].join(", ")}`;
+  const [fit, wanted] = [tagCount({ keyBits, tagBits }), sequences[0].length];
+  if (fit !== wanted) {
+    return `maclt ${maclt} has ${wanted} tags, but keys of ${keyBits} and tags of ${tagBits} bits leave room for ${fit}`;
+  }
+  return mac === "CMAC-AES" && ![128, 192, 256].includes(keyBits)
+    ? "CMAC-AES takes keys of 128, 192 or 256 bits"
+    : null;
 }
 
 /** Every set of chain parameters the ICD allows and a MAC look-up table fits, for exhaustive tests. */

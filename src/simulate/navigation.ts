@@ -1,36 +1,30 @@
 /**
- * Plausible navigation data of a whole constellation, as a function of time alone, encoded into I/NAV words and
- * pages. Layouts: Galileo OS SIS ICD 2.1 section 4.3 (words, pages, subframe layout) and 5.1; bits covered by
- * OSNMA: OSNMA SIS ICD 1.1 section 6.5.
- *
- * The constellation is a Walker 24/3/1 like Galileo's: SVID 1-8, 9-16 and 17-24 in the three planes. A new batch
- * with the next IODnav comes every ten minutes, at GST mod 600 = 60.
+ * Navigation data of a constellation, as a function of time alone, encoded into I/NAV words and pages, and the
+ * satellites' motion that follows from it. Layouts: Galileo OS SIS ICD 2.1 section 4.3 (words, pages, subframe
+ * layout) and 5.1; bits covered by OSNMA: OSNMA SIS ICD 1.1 section 6.5.
  */
 import { crc24q } from "gnss-ubx";
-import { SUBFRAME_SECONDS, SECONDS_IN_WEEK, towOf, wnOf } from "../inav/gst.js";
+import { SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
 import { encodeParity } from "../inav/reed-solomon.js";
 import { BitWriter } from "./bit-writer.js";
-import { seededBytes, seededFraction } from "./seeded.js";
+import {
+  type Batch,
+  BATCH_SECONDS,
+  type Constellation,
+  EARTH_ROTATION,
+  ionosphereCoefficients,
+  MU,
+  PI,
+  RELATIVISTIC,
+  WalkerConstellation,
+} from "./constellation.js";
+import { seededBytes } from "./seeded.js";
 
-/** OS SIS ICD table of constants: pi, mu, Earth rotation, speed of light. */
-const PI = 3.1415926535898;
-const MU = 3.986004418e14;
-const EARTH_ROTATION = 7.2921151467e-5;
-export const SPEED_OF_LIGHT = 299_792_458;
-/** F = -2 sqrt(mu) / c^2. */
-const RELATIVISTIC = -4.442807309e-10;
+export { CONSTELLATION_SIZE, IONOSPHERE_COEFFICIENTS, SPEED_OF_LIGHT } from "./constellation.js";
 
-export const CONSTELLATION_SIZE = 24;
-const PLANES = 3;
-const SATELLITES_PER_PLANE = CONSTELLATION_SIZE / PLANES;
-/** Orbit of the constellation: semi-major axis near the 29 600 km of the almanac and WT16. */
-const SQRT_A = 5440.6;
+/** Semi-major axis and inclination that WT16 and the almanac add to. */
 const NOMINAL_A = 29_600_000;
 const NOMINAL_INCLINATION_SC = 56 / 180;
-const BATCH_SECONDS = 600;
-const BATCH_SHIFT_SECONDS = 60;
-/** IODnav counts modulo 128 on air. */
-const IOD_MODULUS = 128;
 const ALMANAC_FRAME_SECONDS = 720;
 
 /** What changes about one satellite, on top of a healthy one that sends OSNMA and FEC2. */
@@ -70,59 +64,20 @@ export interface SatelliteEvent extends Partial<SatelliteState> {
   readonly untilGst?: number;
 }
 
-/** A batch of clock and ephemeris data as the integers on air (units: see `encodeCed`). */
-interface Batch {
-  readonly iodNav: number;
-  readonly svid: number;
-  readonly referenceTow: number;
-  readonly referenceGst: number;
-  readonly m0: number;
-  readonly e: number;
-  readonly sqrtA: number;
-  readonly omega0: number;
-  readonly i0: number;
-  readonly omega: number;
-  readonly iDot: number;
-  readonly omegaDot: number;
-  readonly deltaN: number;
-  readonly cuc: number;
-  readonly cus: number;
-  readonly crc: number;
-  readonly crs: number;
-  readonly cic: number;
-  readonly cis: number;
-  readonly af0: number;
-  readonly af1: number;
-}
-
-/** Elements of one satellite at the model's epoch, in real units (radians, seconds). */
-interface Elements {
-  readonly m0: number;
-  readonly e: number;
-  readonly raan: number;
-  readonly i0: number;
-  readonly omega: number;
-  readonly iDot: number;
-  readonly omegaDot: number;
-  readonly deltaN: number;
-  readonly harmonics: readonly number[];
-  readonly af0: number;
-  readonly af1: number;
-  readonly bgdE5a: number;
-  readonly bgdE5b: number;
-}
-
 /** Earth-fixed position, metres. */
 export type Ecef = readonly [x: number, y: number, z: number];
 
-/** Broadcast constants of WT5, WT6 and WT10, as integers on air. */
-const IONOSPHERE = { ai0: 577, ai1: -3, ai2: -12 };
-/** The same in sfu, sfu/deg and sfu/deg^2. */
-export const IONOSPHERE_COEFFICIENTS = [
-  IONOSPHERE.ai0 / 4,
-  IONOSPHERE.ai1 / 256,
-  IONOSPHERE.ai2 / 32_768,
-] as const;
+/** A satellite at one time. */
+export interface SatelliteMotion {
+  readonly position: Ecef;
+  /** Earth-fixed, metres per second. */
+  readonly velocity: Ecef;
+  /** Clock offset, seconds: polynomial and relativistic term, as I/NAV gives it for the pair E1, E5b. */
+  readonly clockSeconds: number;
+  readonly clockRate: number;
+}
+
+/** Broadcast constants of WT6 and WT10, as integers on air. */
 const UTC_A0 = -1;
 const LEAP_SECONDS = 18;
 /** Leap second at the end of 2016: WN 905, Saturday. */
@@ -132,23 +87,31 @@ const GGTO_A0 = 31;
 const GGTO_A1 = -10;
 
 export class NavigationModel {
+  readonly constellation: Constellation;
+  /** Coefficients of WT5 in sfu, sfu/deg and sfu/deg^2. */
+  readonly ionosphere: readonly [number, number, number];
   readonly #seed: string;
-  readonly #epochGst: number;
   readonly #events: readonly SatelliteEvent[];
-  readonly #elements = new Map<number, Elements>();
-  readonly #batches = new Map<string, Batch>();
-  readonly #ced = new Map<string, readonly Uint8Array[]>();
-  readonly #covered = new Map<string, Uint8Array>();
+  /** Words 1-4 and 17-20 of a batch, by SVID: the ones last asked for. */
+  readonly #ced = new Map<number, CedWords>();
+  readonly #covered = new Map<number, Map<number, Uint8Array>>();
 
-  /** `epochGst` fixes where the satellites are; models of one epoch and seed agree at every time. */
-  constructor(seed: string, epochGst: number, events: readonly SatelliteEvent[] = []) {
+  /** A Walker constellation whose `epochGst` fixes where the satellites are, unless another one is given. */
+  constructor(
+    seed: string,
+    epochGst: number,
+    events: readonly SatelliteEvent[] = [],
+    constellation: Constellation = new WalkerConstellation(seed, epochGst),
+  ) {
     this.#seed = seed;
-    this.#epochGst = Math.floor(epochGst / SECONDS_IN_WEEK) * SECONDS_IN_WEEK;
     this.#events = events;
+    this.constellation = constellation;
+    this.ionosphere = ionosphereCoefficients(constellation.ionosphere);
   }
 
   /** State of a satellite in the subframe that starts at `gst`. */
   state(svid: number, gst: number): SatelliteState {
+    if (this.#events.length === 0) return HEALTHY;
     let state: SatelliteState = HEALTHY;
     for (const { svid: of, fromGst, untilGst, ...change } of this.#events) {
       if (of !== svid || gst < (fromGst ?? -Infinity) || gst >= (untilGst ?? Infinity)) continue;
@@ -159,10 +122,11 @@ export class NavigationModel {
 
   /** Word of any type of a satellite in the page that starts at `pageGst` of the subframe at `subframeGst`. */
   word(svid: number, type: number, subframeGst: number, pageGst: number): Uint8Array {
-    if (type >= 1 && type <= 4) return this.#cedWords(svid, subframeGst)[type - 1]!;
+    if (type >= 1 && type <= 4) return this.#cedWords(svid, subframeGst).words[type - 1]!;
     if (type >= 17 && type <= 20) {
-      const [w1, w2, w3, w4] = this.#cedWords(svid, subframeGst);
-      return encodeParity(w1!, w2!, w3!, w4!)[type - 17]!;
+      const ced = this.#cedWords(svid, subframeGst);
+      const [w1, w2, w3, w4] = ced.words as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+      return (ced.parity ??= encodeParity(w1, w2, w3, w4))[type - 17]!;
     }
     switch (type) {
       case 0:
@@ -187,11 +151,13 @@ export class NavigationModel {
   /** The 549 bits under ADKD 0 and 12, or the 141 under ADKD 4, as sent in the subframe at `gst`. */
   covered(svid: number, adkd: number, gst: number): { bits: Uint8Array; bitLength: number } {
     const kind = adkd === 4 ? 4 : 0;
-    const name = `${svid} ${kind} ${gst}`;
-    let bits = this.#covered.get(name);
-    const word = (type: number): Uint8Array => this.word(svid, type, gst, gst + 1);
     const bitLength = kind === 4 ? 141 : 549;
+    const slot = svid * 8 + kind;
+    let known = this.#covered.get(slot);
+    if (known === undefined) this.#covered.set(slot, (known = new Map()));
+    let bits = known.get(gst);
     if (bits === undefined) {
+      const word = (type: number): Uint8Array => this.word(svid, type, gst, gst + 1);
       const out = new BitWriter(bitLength);
       if (kind === 4) {
         // WT10 is sent in every second subframe: the latest one counts.
@@ -202,34 +168,35 @@ export class NavigationModel {
         out.bits(word(5), 6, 67);
       }
       bits = out.toBytes();
-      this.#covered.set(name, bits);
+      // Neighbours are asked for up to half an hour back; older ones are made again if need be.
+      if (known.size >= MAX_COVERED) known.clear();
+      known.set(gst, bits);
     }
     return { bits, bitLength };
   }
 
   /** IODnav on air in the subframe at `gst`. */
   iodNav(svid: number, gst: number): number {
-    return this.#batch(svid, gst).iodNav;
+    return this.constellation.batch(svid, gst).iodNav;
   }
 
   /** Earth-fixed position at `gst` (any fraction) by the ephemeris on air then; user algorithm of the ICD. */
   position(svid: number, gst: number): Ecef {
-    return this.#orbit(svid, gst).position;
+    return this.motion(svid, gst).position;
   }
 
   /** Satellite clock for an E1 user at `gst`, seconds: polynomial, relativistic term and BGD(E1,E5b). */
   clockE1(svid: number, gst: number): number {
-    const batch = this.#batch(svid, gst);
-    const dt = gst - batch.referenceGst;
-    const { sinE } = this.#orbit(svid, gst);
-    const e = batch.e * 2 ** -33;
-    const sqrtA = batch.sqrtA * 2 ** -19;
-    const clock = batch.af0 * 2 ** -34 + batch.af1 * 2 ** -46 * dt + RELATIVISTIC * e * sqrtA * sinE;
-    return clock - this.#element(svid).bgdE5b * 2 ** -32;
+    return this.motion(svid, gst).clockSeconds - this.bgdE5bSeconds(svid);
   }
 
-  #orbit(svid: number, gst: number): { position: Ecef; sinE: number } {
-    const b = this.#batch(svid, gst);
+  bgdE5bSeconds(svid: number): number {
+    return this.constellation.groupDelays(svid).e5b * 2 ** -32;
+  }
+
+  /** Position, velocity and clock at `gst` by the ephemeris on air then. */
+  motion(svid: number, gst: number): SatelliteMotion {
+    const b = this.constellation.batch(svid, gst);
     const sqrtA = b.sqrtA * 2 ** -19;
     const a = sqrtA * sqrtA;
     const e = b.e * 2 ** -33;
@@ -237,146 +204,97 @@ export class NavigationModel {
     const n = Math.sqrt(MU / (a * a * a)) + b.deltaN * 2 ** -43 * PI;
     const m = b.m0 * 2 ** -31 * PI + n * tk;
     let eccentric = m;
-    for (let i = 0; i < 8; i++) {
-      eccentric -= (eccentric - e * Math.sin(eccentric) - m) / (1 - e * Math.cos(eccentric));
+    for (let i = 0; i < MAX_KEPLER_STEPS; i++) {
+      const step = (eccentric - e * Math.sin(eccentric) - m) / (1 - e * Math.cos(eccentric));
+      eccentric -= step;
+      if (Math.abs(step) < 1e-9) break;
     }
     const sinE = Math.sin(eccentric);
-    const nu = Math.atan2(Math.sqrt(1 - e * e) * sinE, Math.cos(eccentric) - e);
-    const phi = nu + b.omega * 2 ** -31 * PI;
+    const cosE = Math.cos(eccentric);
+    const root = Math.sqrt(1 - e * e);
+    const eRate = n / (1 - e * cosE);
+    const phi = Math.atan2(root * sinE, cosE - e) + b.omega * 2 ** -31 * PI;
+    const phiRate = (root / (1 - e * cosE)) * eRate;
     const s2 = Math.sin(2 * phi);
     const c2 = Math.cos(2 * phi);
-    const u = phi + b.cus * 2 ** -29 * s2 + b.cuc * 2 ** -29 * c2;
-    const r = a * (1 - e * Math.cos(eccentric)) + b.crs * 2 ** -5 * s2 + b.crc * 2 ** -5 * c2;
-    const i =
-      b.i0 * 2 ** -31 * PI + b.iDot * 2 ** -43 * PI * tk + b.cis * 2 ** -29 * s2 + b.cic * 2 ** -29 * c2;
-    const node =
-      b.omega0 * 2 ** -31 * PI +
-      (b.omegaDot * 2 ** -43 * PI - EARTH_ROTATION) * tk -
-      EARTH_ROTATION * b.referenceTow;
-    const x = r * Math.cos(u);
-    const y = r * Math.sin(u);
+    const [cus, cuc] = [b.cus * 2 ** -29, b.cuc * 2 ** -29];
+    const [crs, crc] = [b.crs * 2 ** -5, b.crc * 2 ** -5];
+    const [cis, cic] = [b.cis * 2 ** -29, b.cic * 2 ** -29];
+    const u = phi + cus * s2 + cuc * c2;
+    const uRate = phiRate * (1 + 2 * (cus * c2 - cuc * s2));
+    const r = a * (1 - e * cosE) + crs * s2 + crc * c2;
+    const rRate = a * e * sinE * eRate + 2 * phiRate * (crs * c2 - crc * s2);
+    const iDot = b.iDot * 2 ** -43 * PI;
+    const i = b.i0 * 2 ** -31 * PI + iDot * tk + cis * s2 + cic * c2;
+    const iRate = iDot + 2 * phiRate * (cis * c2 - cic * s2);
+    const nodeRate = b.omegaDot * 2 ** -43 * PI - EARTH_ROTATION;
+    const node = b.omega0 * 2 ** -31 * PI + nodeRate * tk - EARTH_ROTATION * b.referenceTow;
+    const [sinU, cosU, sinI, cosI, sinN, cosN] = [
+      Math.sin(u), Math.cos(u), Math.sin(i), Math.cos(i), Math.sin(node), Math.cos(node),
+    ]; // prettier-ignore
+    // In the orbital plane, then turned.
+    const [x, y] = [r * cosU, r * sinU];
+    const [xRate, yRate] = [rRate * cosU - y * uRate, rRate * sinU + x * uRate];
+    const px = x * cosN - y * cosI * sinN;
+    const py = x * sinN + y * cosI * cosN;
+    const across = yRate * cosI - y * sinI * iRate;
+    const relativistic = RELATIVISTIC * e * sqrtA;
     return {
-      position: [
-        x * Math.cos(node) - y * Math.cos(i) * Math.sin(node),
-        x * Math.sin(node) + y * Math.cos(i) * Math.cos(node),
-        y * Math.sin(i),
+      position: [px, py, y * sinI],
+      velocity: [
+        xRate * cosN - across * sinN - nodeRate * py,
+        xRate * sinN + across * cosN + nodeRate * px,
+        yRate * sinI + y * cosI * iRate,
       ],
-      sinE,
+      clockSeconds:
+        b.af0 * 2 ** -34 + b.af1 * 2 ** -46 * tk + b.af2 * 2 ** -59 * tk * tk + relativistic * sinE,
+      clockRate: b.af1 * 2 ** -46 + 2 * b.af2 * 2 ** -59 * tk + relativistic * cosE * eRate,
     };
   }
 
-  #element(svid: number): Elements {
-    let found = this.#elements.get(svid);
-    if (found === undefined) {
-      const random = (what: string): number => seededFraction(this.#seed, `orbit ${svid} ${what}`);
-      const plane = Math.floor((svid - 1) / SATELLITES_PER_PLANE);
-      const inPlane = (svid - 1) % SATELLITES_PER_PLANE;
-      const omega = (random("omega") * 2 - 1) * PI;
-      // Walker 24/3/1: planes 120 degrees apart, satellites 45, neighbours in the next plane 15 ahead.
-      const latitudeArgument =
-        (inPlane * 2 * PI) / SATELLITES_PER_PLANE + (plane * 2 * PI) / CONSTELLATION_SIZE;
-      found = {
-        m0: latitudeArgument - omega,
-        e: 1e-4 + 3e-4 * random("e"),
-        raan: (plane * 2 * PI) / PLANES + 0.3,
-        i0: NOMINAL_INCLINATION_SC * PI + (random("i0") - 0.5) * 0.01,
-        omega,
-        iDot: (random("iDot") - 0.5) * 4e-11,
-        omegaDot: -5.4e-9 + (random("omegaDot") - 0.5) * 1e-10,
-        deltaN: 2.8e-9 + random("deltaN") * 4e-10,
-        harmonics: Array.from({ length: 6 }, (_, k) => random(`harmonic ${k}`) * 2 - 1),
-        af0: (random("af0") - 0.5) * 1e-3,
-        af1: (random("af1") - 0.5) * 1e-11,
-        bgdE5a: Math.round((random("bgdE5a") - 0.5) * 60),
-        bgdE5b: Math.round((random("bgdE5b") - 0.5) * 60),
-      };
-      this.#elements.set(svid, found);
-    }
-    return found;
-  }
-
-  /** Elements propagated to a reference time, as angles wrapped to [-pi, pi). */
-  #elementsAt(svid: number, gst: number): { m: number; node: number; i: number; af0: number } {
-    const el = this.#element(svid);
-    const dt = gst - this.#epochGst;
-    const a = SQRT_A * SQRT_A;
-    const n = Math.sqrt(MU / (a * a * a)) + el.deltaN;
+  /** Elements of the batch in force at `gst`, propagated to it; angles in [-pi, pi), the node referred to its week. */
+  #elementsAt(svid: number, gst: number): { m: number; node: number; i: number; af0: number; batch: Batch } {
+    const batch = this.constellation.batch(svid, gst);
+    const dt = gst - batch.referenceGst;
+    const sqrtA = batch.sqrtA * 2 ** -19;
+    const a = sqrtA * sqrtA;
+    const n = Math.sqrt(MU / (a * a * a)) + batch.deltaN * 2 ** -43 * PI;
+    const omega0 = batch.omega0 * 2 ** -31 * PI;
     return {
-      m: wrapped(el.m0 + n * dt),
-      // Node as broadcast: its Earth-fixed longitude at the reference time plus the rotation since the week began.
-      node: wrapped(el.raan + el.omegaDot * dt - EARTH_ROTATION * dt + EARTH_ROTATION * towOf(gst)),
-      i: el.i0 + el.iDot * dt,
-      af0: el.af0 + el.af1 * dt,
+      m: wrapped(batch.m0 * 2 ** -31 * PI + n * dt),
+      node: wrapped(
+        omega0 +
+          batch.omegaDot * 2 ** -43 * PI * dt -
+          EARTH_ROTATION * (dt + batch.referenceTow - towOf(gst)),
+      ),
+      i: batch.i0 * 2 ** -31 * PI + batch.iDot * 2 ** -43 * PI * dt,
+      af0: batch.af0 * 2 ** -34 + batch.af1 * 2 ** -46 * dt,
+      batch,
     };
   }
 
-  #batch(svid: number, gst: number): Batch {
-    const index = Math.floor(
-      (Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS - BATCH_SHIFT_SECONDS) / BATCH_SECONDS,
-    );
-    const name = `${svid} ${index}`;
-    let batch = this.#batches.get(name);
-    if (batch === undefined) {
-      const referenceGst = index * BATCH_SECONDS;
-      const el = this.#element(svid);
-      const at = this.#elementsAt(svid, referenceGst);
-      const semicircles = (radians: number, power: number): number => Math.round(radians / PI / 2 ** power);
-      const angle = (radians: number): number => {
-        const value = semicircles(radians, -31);
-        return value === 2 ** 31 ? -(2 ** 31) : value;
-      };
-      const [cuc, cus, crc, crs, cic, cis] = el.harmonics as [number, number, number, number, number, number];
-      batch = {
-        iodNav: index % IOD_MODULUS,
-        svid,
-        referenceTow: towOf(referenceGst),
-        referenceGst,
-        m0: angle(at.m),
-        e: Math.round(el.e * 2 ** 33),
-        sqrtA: Math.round(SQRT_A * 2 ** 19),
-        omega0: angle(at.node),
-        i0: angle(at.i),
-        omega: angle(el.omega),
-        iDot: semicircles(el.iDot, -43),
-        omegaDot: semicircles(el.omegaDot, -43),
-        deltaN: semicircles(el.deltaN, -43),
-        cuc: Math.round(cuc * 4000),
-        cus: Math.round(cus * 4000),
-        crc: Math.round(crc * 6000),
-        crs: Math.round(crs * 6000),
-        cic: Math.round(cic * 40),
-        cis: Math.round(cis * 40),
-        af0: Math.round(at.af0 * 2 ** 34),
-        af1: Math.round(el.af1 * 2 ** 46),
-      };
-      this.#batches.set(name, batch);
-    }
-    return batch;
-  }
-
-  #cedWords(svid: number, gst: number): readonly Uint8Array[] {
-    const batch = this.#batch(svid, gst);
+  #cedWords(svid: number, gst: number): CedWords {
+    const batch = this.constellation.batch(svid, gst);
     const { sisa } = this.state(svid, gst);
-    const name = `${svid} ${batch.referenceGst} ${sisa}`;
-    let words = this.#ced.get(name);
-    if (words === undefined) {
-      words = encodeCed(batch, sisa);
-      this.#ced.set(name, words);
-    }
-    return words;
+    const known = this.#ced.get(svid);
+    if (known !== undefined && known.batch === batch && known.sisa === sisa) return known;
+    const made: CedWords = { batch, sisa, words: encodeCed(batch, sisa), parity: null };
+    this.#ced.set(svid, made);
+    return made;
   }
 
   #healthWord(svid: number, gst: number, pageGst: number): Uint8Array {
     const state = this.state(svid, gst);
-    const el = this.#element(svid);
+    const { e5a, e5b } = this.constellation.groupDelays(svid);
+    const { ai0, ai1, ai2 } = this.constellation.ionosphere;
     return new BitWriter(128)
       .unsigned(5, 6)
-      .unsigned(IONOSPHERE.ai0, 11)
-      .signed(IONOSPHERE.ai1, 11)
-      .signed(IONOSPHERE.ai2, 14)
+      .unsigned(ai0, 11)
+      .signed(ai1, 11)
+      .signed(ai2, 14)
       .zeros(5)
-      .signed(el.bgdE5a, 10)
-      .signed(el.bgdE5b, 10)
+      .signed(e5a, 10)
+      .signed(e5b, 10)
       .unsigned(state.e5bHs, 2)
       .unsigned(state.e1bHs, 2)
       .unsigned(state.e5bDvs, 1)
@@ -390,22 +308,25 @@ export class NavigationModel {
   /** WT16, referred to one second after the start of the subframe. */
   #reducedCed(svid: number, subframeGst: number): Uint8Array {
     const reference = subframeGst + 1;
-    const el = this.#element(svid);
     const at = this.#elementsAt(svid, reference);
+    const { batch } = at;
+    const e = batch.e * 2 ** -33;
+    const omega = batch.omega * 2 ** -31 * PI;
     const semicircles = (radians: number, bits: number): number => {
       const value = Math.round(wrapped(radians) / PI / 2 ** -22);
       return value === 2 ** (bits - 1) ? -value : value;
     };
+    const sqrtA = batch.sqrtA * 2 ** -19;
     return new BitWriter(128)
       .unsigned(16, 6)
-      .signed(Math.round((SQRT_A * SQRT_A - NOMINAL_A) / 256), 5)
-      .signed(Math.round(el.e * Math.cos(el.omega) * 2 ** 22), 13)
-      .signed(Math.round(el.e * Math.sin(el.omega) * 2 ** 22), 13)
+      .signed(Math.round((sqrtA * sqrtA - NOMINAL_A) / 256), 5)
+      .signed(Math.round(e * Math.cos(omega) * 2 ** 22), 13)
+      .signed(Math.round(e * Math.sin(omega) * 2 ** 22), 13)
       .signed(Math.round((at.i / PI - NOMINAL_INCLINATION_SC) * 2 ** 22), 17)
       .signed(semicircles(at.node, 23), 23)
-      .signed(semicircles(at.m + el.omega, 23), 23)
+      .signed(semicircles(at.m + omega, 23), 23)
       .signed(Math.round(at.af0 * 2 ** 26), 22)
-      .signed(Math.round(el.af1 * 2 ** 35), 6)
+      .signed(Math.round(batch.af1 * 2 ** (35 - 46)), 6)
       .toBytes();
   }
 
@@ -466,28 +387,40 @@ export class NavigationModel {
   }
 
   #almanacOf(svid: number, t0a: number): AlmanacFields {
-    // Slots beyond the constellation are empty: SVID 0, all zero.
-    if (svid > CONSTELLATION_SIZE) {
-      return { svid: 0, dSqrtA: 0, e: 0, omega: 0, di: 0, omega0: 0, omegaDot: 0, m0: 0, af0: 0, af1: 0 };
-    }
-    const el = this.#element(svid);
+    const empty = {
+      svid: 0,
+      dSqrtA: 0,
+      e: 0,
+      omega: 0,
+      di: 0,
+      omega0: 0,
+      omegaDot: 0,
+      m0: 0,
+      af0: 0,
+      af1: 0,
+    };
+    // Slots of satellites that are not there are empty: SVID 0, all zero.
+    if (!this.constellation.svids.includes(svid)) return empty;
     const at = this.#elementsAt(svid, t0a);
+    const { batch } = at;
     const angle = (radians: number): number => {
       const value = Math.round(wrapped(radians) / PI / 2 ** -15);
       return value === 2 ** 15 ? -value : value;
     };
-    return {
+    const fields = {
       svid,
-      dSqrtA: Math.round((SQRT_A - Math.sqrt(NOMINAL_A)) * 2 ** 9),
-      e: Math.round(el.e * 2 ** 16),
-      omega: angle(el.omega),
+      dSqrtA: Math.round((batch.sqrtA * 2 ** -19 - Math.sqrt(NOMINAL_A)) * 2 ** 9),
+      e: Math.round(batch.e * 2 ** (16 - 33)),
+      omega: angle(batch.omega * 2 ** -31 * PI),
       di: Math.round((at.i / PI - NOMINAL_INCLINATION_SC) * 2 ** 14),
       omega0: angle(at.node),
-      omegaDot: Math.round((el.omegaDot / PI) * 2 ** 33),
+      omegaDot: Math.round(batch.omegaDot * 2 ** (33 - 43)),
       m0: angle(at.m),
       af0: Math.round(at.af0 * 2 ** 19),
-      af1: Math.round(el.af1 * 2 ** 38),
+      af1: Math.round(batch.af1 * 2 ** (38 - 46)),
     };
+    // An orbit that the almanac cannot express (E14, E18) is not in it.
+    return Math.abs(fields.dSqrtA) < 2 ** 12 && fields.e < 2 ** 11 ? fields : empty;
   }
 }
 
@@ -502,6 +435,18 @@ interface AlmanacFields {
   readonly m0: number;
   readonly af0: number;
   readonly af1: number;
+}
+
+/** Newton steps of Kepler's equation; the eccentric orbits of E14 and E18 take six. */
+const MAX_KEPLER_STEPS = 12;
+/** Subframes of covered bits kept per satellite. */
+const MAX_COVERED = 80;
+
+interface CedWords {
+  readonly batch: Batch;
+  readonly sisa: number;
+  readonly words: readonly Uint8Array[];
+  parity: readonly Uint8Array[] | null;
 }
 
 /** WT1-4 of a batch. */
@@ -533,7 +478,7 @@ function encodeCed(b: Batch, sisa: number): Uint8Array[] {
       .unsigned(minutes, 14)
       .signed(b.af0, 31)
       .signed(b.af1, 21)
-      .zeros(6)
+      .signed(b.af2, 6)
       .filler(2)
       .toBytes(),
   ];

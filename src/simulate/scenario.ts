@@ -4,12 +4,13 @@
  * Guidelines 1.3 (EOC, CREV, NPK, PKREV, NMT, OAM).
  */
 import { SUBFRAME_SECONDS } from "../inav/gst.js";
-import { concatBytes, truncateBits } from "./bit-writer.js";
+import { truncateBits } from "./bit-writer.js";
+import type { Attacks } from "./attack.js";
+import type { Constellation } from "./constellation.js";
 import { CPKS, type DsmContent, DsmSchedule, NMAS, type Phase, phaseAt } from "./dsm.js";
 import { lookAngles, type Place } from "./geometry.js";
 import { buildMack, type CoveredData } from "./mack.js";
 import {
-  CONSTELLATION_SIZE,
   e1bWordTypes,
   e5bWordTypes,
   encodePage,
@@ -46,6 +47,13 @@ export interface SimulationOptions {
   /** Exactly these satellites instead. */
   readonly satellites?: readonly number[];
   readonly events?: readonly SatelliteEvent[];
+  /** Another one than the seed's Walker constellation. */
+  readonly constellation?: Constellation;
+  /**
+   * Satellites come and go with their elevation, subframe by subframe; without it those of the middle of the scenario
+   * are heard all the time. `satellites` and `maxSatellites` fix them in any case.
+   */
+  readonly riseAndSet?: boolean;
   /** Also the pages of E5b. */
   readonly e5b?: boolean;
   /** Chance of a page to be lost. */
@@ -71,6 +79,7 @@ export interface SimulatedPage {
 /** Leuven, at 100 m. */
 export const DEFAULT_PLACE: Place = { latitudeDeg: 50.85, longitudeDeg: 4.73, heightMeters: 100 };
 const DEFAULT_ELEVATION_MASK_DEG = 8;
+const PAGE_SECONDS = 2;
 /** Longest look back of a COP (OSNMA SIS ICD 1.1, COP). */
 const MAX_COP = 15;
 /** Cross-authentication goes around this many neighbours in the sky of the transmitting satellite. */
@@ -82,7 +91,7 @@ export class Simulation {
   readonly navigation: NavigationModel;
   readonly schedule: DsmSchedule;
   readonly place: Place;
-  /** Satellites heard, ascending. */
+  /** Satellites heard at any time, ascending. */
   readonly satellites: readonly number[];
   readonly startGst: number;
   /** End of the last subframe. */
@@ -101,9 +110,36 @@ export class Simulation {
     this.place = options.place ?? DEFAULT_PLACE;
     this.startGst = startGst;
     this.endGst = startGst + subframes * SUBFRAME_SECONDS;
-    this.navigation = new NavigationModel(options.seed, startGst, options.events);
+    this.navigation = new NavigationModel(options.seed, startGst, options.events, options.constellation);
     this.schedule = new DsmSchedule(phases, phases[0].fromGst, this.endGst);
-    this.satellites = options.satellites ?? this.#visible();
+    this.#fixed =
+      options.satellites !== undefined || options.maxSatellites !== undefined || options.riseAndSet !== true;
+    this.satellites = options.satellites ?? (this.#fixed ? this.#visible() : this.#everHeard());
+  }
+
+  /** Satellites heard in the subframe that holds `gst`, ascending. */
+  heardAt(gst: number): readonly number[] {
+    if (this.#fixed) return this.satellites;
+    const subframe = Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
+    if (this.#heard.gst !== subframe) this.#heard = { gst: subframe, svids: this.#above(subframe) };
+    return this.#heard.svids;
+  }
+  readonly #fixed: boolean;
+  #heard: { gst: number; svids: readonly number[] } = { gst: Number.NaN, svids: [] };
+
+  #above(gst: number): number[] {
+    const mask = this.options.elevationMaskDeg ?? DEFAULT_ELEVATION_MASK_DEG;
+    return this.navigation.constellation.svids.filter(
+      (svid) => this.lookAngles(svid, gst).elevationDeg >= mask,
+    );
+  }
+
+  #everHeard(): number[] {
+    const found = new Set<number>();
+    for (let gst = this.startGst; gst < this.endGst; gst += SUBFRAME_SECONDS) {
+      for (const svid of this.#above(gst)) found.add(svid);
+    }
+    return [...found].sort((a, b) => a - b);
   }
 
   /** Elevation and azimuth of a satellite, degrees. */
@@ -117,7 +153,7 @@ export class Simulation {
   }
 
   /** HKROOT and MACK of a satellite in a subframe, tampering included. */
-  osnmaSubframe(svid: number, gst: number): OsnmaSubframe {
+  osnmaSubframe(svid: number, gst: number, attacks?: Attacks): OsnmaSubframe {
     const { phases, tamperOsnma } = this.options;
     const mack = buildMack(svid, gst, {
       nmas: phaseAt(phases, gst).nmas,
@@ -126,8 +162,9 @@ export class Simulation {
       cross: (prnA, at, ctr) => this.#neighbour(prnA, at, ctr),
       flexible: (prnA, at, ctr) => this.#flexible(prnA, at, ctr),
     });
-    const subframe = { svid, gst, hkroot: this.schedule.hkroot(svid, gst), mack };
-    return tamperOsnma === undefined ? subframe : tamperOsnma(subframe);
+    const honest = { svid, gst, hkroot: this.schedule.hkroot(svid, gst), mack };
+    const subframe = tamperOsnma === undefined ? honest : tamperOsnma(honest);
+    return attacks === undefined ? subframe : attacks.osnma(subframe);
   }
 
   /** The data of `prnD` that a tag sent in subframe `gst` covers, with its COP. */
@@ -147,65 +184,106 @@ export class Simulation {
   }
 
   /** All pages in the order a receiver would give them out: by time, E5b before E1-B of the next second, by SVID. */
-  *pages(): Generator<SimulatedPage> {
+  *pages(attacks?: Attacks): Generator<SimulatedPage> {
     for (let gst = this.startGst; gst < this.endGst; gst += SUBFRAME_SECONDS) {
-      const osnma = new Map<number, OsnmaSubframe>();
-      for (const svid of this.satellites) {
-        if (this.navigation.state(svid, gst).osnma) osnma.set(svid, this.osnmaSubframe(svid, gst));
-      }
-      for (let page = 0; page < 15; page++) {
-        if (this.options.e5b === true) {
-          for (const svid of this.satellites) {
-            const type = e5bWordTypes(gst)[page]!;
-            yield* this.#page(svid, "E5b", type, gst, gst + 2 * page, undefined);
-          }
-        }
-        for (const svid of this.satellites) {
-          const type = e1bWordTypes(gst, this.navigation.state(svid, gst).improved)[page]!;
-          const subframe = osnma.get(svid);
-          const field =
-            subframe === undefined
-              ? new Uint8Array(5)
-              : concatBytes(
-                  subframe.hkroot.subarray(page, page + 1),
-                  subframe.mack.subarray(4 * page, 4 * page + 4),
-                );
-          yield* this.#page(svid, "E1-B", type, gst, gst + 1 + 2 * page, field);
+      yield* this.subframePages(gst, attacks);
+    }
+  }
+
+  /** The pages of one subframe, in the same order. */
+  *subframePages(gst: number, attacks?: Attacks): Generator<SimulatedPage> {
+    const satellites = this.heardAt(gst);
+    const osnma = new Map<number, OsnmaSubframe>();
+    for (const svid of satellites) {
+      if (this.navigation.state(svid, gst).osnma) osnma.set(svid, this.osnmaSubframe(svid, gst, attacks));
+    }
+    for (let index = 0; index < 15; index++) {
+      const bands = this.options.e5b === true ? (["E5b", "E1-B"] as const) : (["E1-B"] as const);
+      for (const band of bands) {
+        for (const svid of satellites) {
+          const page = this.#page(svid, band, gst, index, osnma.get(svid), attacks);
+          if (page !== null) yield page;
         }
       }
     }
   }
 
-  *#page(
+  /** One page of a satellite as it is on air, nothing lost and nothing tampered with; `pageGst` is its start. */
+  honestPage(svid: number, band: "E1-B" | "E5b", pageGst: number): SimulatedPage {
+    const offset = band === "E1-B" ? 1 : 0;
+    const subframe = Math.floor((pageGst - offset) / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
+    const index = (pageGst - offset - subframe) / PAGE_SECONDS;
+    if (!Number.isInteger(index)) throw new RangeError("pageGst is not the start of a page");
+    const key = `${svid} ${subframe}`;
+    if (this.#honest.key !== key && this.navigation.state(svid, subframe).osnma) {
+      this.#honest = { key, osnma: this.osnmaSubframe(svid, subframe) };
+    }
+    const osnma = this.#honest.key === key ? this.#honest.osnma : undefined;
+    return this.#encoded(svid, band, subframe, index, osnma, undefined);
+  }
+  #honest: { key: string; osnma: OsnmaSubframe | undefined } = { key: "", osnma: undefined };
+
+  #page(
     svid: number,
     band: "E1-B" | "E5b",
-    nominalType: number,
     subframeGst: number,
-    gst: number,
-    osnma: Uint8Array | undefined,
-  ): Generator<SimulatedPage> {
-    const { seed, pageLoss, tamperWord } = this.options;
-    if (pageLoss !== undefined && seededFraction(seed, `loss ${svid} ${band} ${gst}`) < pageLoss) return;
+    index: number,
+    osnma: OsnmaSubframe | undefined,
+    attacks: Attacks | undefined,
+  ): SimulatedPage | null {
+    const { seed, pageLoss } = this.options;
+    const page = this.#encoded(svid, band, subframeGst, index, osnma, attacks);
+    if (pageLoss !== undefined && seededFraction(seed, `loss ${svid} ${band} ${page.gst}`) < pageLoss)
+      return null;
+    return attacks === undefined ? page : attacks.page(page);
+  }
+
+  #encoded(
+    svid: number,
+    band: "E1-B" | "E5b",
+    subframeGst: number,
+    index: number,
+    osnma: OsnmaSubframe | undefined,
+    attacks: Attacks | undefined,
+  ): SimulatedPage {
+    const { seed, tamperWord } = this.options;
     const state = this.navigation.state(svid, subframeGst);
-    const wordType = state.dummyPages ? 63 : nominalType;
+    const isE1 = band === "E1-B";
+    const gst = subframeGst + PAGE_SECONDS * index + (isE1 ? 1 : 0);
+    const types = isE1 ? e1bWordTypes(subframeGst, state.improved) : e5bWordTypes(subframeGst);
+    const wordType = state.dummyPages ? 63 : types[index]!;
     let word = this.navigation.word(svid, wordType, subframeGst, gst);
     if (tamperWord !== undefined) word = tamperWord(word, svid, wordType, gst);
-    const ssp = sspAt(gst, state.improved);
+    if (attacks !== undefined) {
+      word = attacks.word(word, { svid, band, type: wordType, pageGst: gst, subframeGst });
+    }
+    if (!isE1) return { gst, svid, band, wordType, ...encodePage({ word, ssp: 0xaa }) };
+    let field: Uint8Array;
     // In a dummy page the odd half is filler from the OSNMA field on.
-    const field =
-      state.dummyPages && osnma !== undefined ? seededBytes(seed, `filler ${svid} ${gst}`, 5) : osnma;
-    const halves = encodePage(field === undefined ? { word, ssp: 0xaa } : { word, osnma: field, ssp });
-    yield { gst, svid, band, wordType, ...halves };
+    if (state.dummyPages) field = seededBytes(seed, `filler ${svid} ${gst}`, 5);
+    else if (osnma === undefined) field = new Uint8Array(5);
+    else {
+      field = new Uint8Array(5);
+      field[0] = osnma.hkroot[index]!;
+      field.set(osnma.mack.subarray(4 * index, 4 * index + 4), 1);
+    }
+    return {
+      gst,
+      svid,
+      band,
+      wordType,
+      ...encodePage({ word, osnma: field, ssp: sspAt(gst, state.improved) }),
+    };
   }
 
   #visible(): number[] {
     const middle = (this.startGst + this.endGst) / 2;
     const mask = this.options.elevationMaskDeg ?? DEFAULT_ELEVATION_MASK_DEG;
-    return Array.from({ length: CONSTELLATION_SIZE }, (_, i) => i + 1)
+    return this.navigation.constellation.svids
       .map((svid) => ({ svid, elevation: this.lookAngles(svid, middle).elevationDeg }))
       .filter(({ elevation }) => elevation >= mask)
       .sort((a, b) => b.elevation - a.elevation)
-      .slice(0, this.options.maxSatellites ?? CONSTELLATION_SIZE)
+      .slice(0, this.options.maxSatellites ?? this.navigation.constellation.svids.length)
       .map(({ svid }) => svid)
       .sort((a, b) => a - b);
   }
@@ -215,7 +293,7 @@ export class Simulation {
     let found = this.#neighbourCache.get(svid);
     if (found === undefined) {
       const [x, y, z] = this.navigation.position(svid, this.startGst);
-      found = Array.from({ length: CONSTELLATION_SIZE }, (_, i) => i + 1)
+      found = this.navigation.constellation.svids
         .filter((other) => other !== svid)
         .map((other) => {
           const [ox, oy, oz] = this.navigation.position(other, this.startGst);

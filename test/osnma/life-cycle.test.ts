@@ -62,7 +62,7 @@ const failures = (name: string): number => {
   return failed["0"] + failed["4"] + failed["12"];
 };
 
-describe.each(captureNames())("%s", (name) => {
+describe.each(captureNames("captures"))("%s", (name) => {
   it("has the verdict its header expects", () => {
     const { header, summary, authenticated, pipeline } = run(name);
     const { expected } = header;

@@ -135,10 +135,12 @@ describe("an F9-like stream", () => {
     const epoch = rawx[10];
     const gst = simulation.startGst + 11;
     expect(epoch.week).toBe(1400 + 1024);
-    const clock = epoch.rcvTow - (gst % 604_800);
-    expect(clock).toBeCloseTo(-3.93e-3, 5);
+    // The label is a whole millisecond of the receiver's clock, which is behind by 3.93 ms and gains 20 ns a second.
+    const clock = -3.93e-3 + 11 * 2e-8;
+    expect(epoch.rcvTow).toBe((gst % 604_800) - 0.004);
+    const measured = gst - 0.004 - clock;
     for (const { svId, prMes } of epoch.meas) {
-      const { rangeMeters, transmitGst } = flightOf(simulation.navigation, svId, simulation.place, gst);
+      const { rangeMeters, transmitGst } = flightOf(simulation.navigation, svId, simulation.place, measured);
       const rest =
         prMes - rangeMeters - 299_792_458 * (clock - simulation.navigation.clockE1(svId, transmitGst));
       // Troposphere and ionosphere: a few metres, tens near the horizon.

@@ -1,26 +1,309 @@
-/** `osnmad simulate`: for now, a capture played by a virtual receiver. */
-import type { Command } from "commander";
+/**
+ * `osnmad simulate <scenario.toml> -o <capture>`: the bytes that a u-blox receiver would send under a sky of our own,
+ * with the trust files and the expected verdict beside them.
+ */
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Command, Option } from "commander";
 import { OsnmadError } from "../../errors.js";
+import { towOf, wnOf } from "../../inav/gst.js";
+import type { EpochTruth } from "../../simulate/frames.js";
+import { reasonOf } from "../../trust/state-store.js";
 import { assertCapture } from "../../source/capture-file.js";
-import type { ServeFlags } from "./simulate-serve.js";
-import { addServeOptions, captureFeed, SERVE_HELP, serveReceiver } from "./simulate-serve.js";
+import type { Scenario } from "../../simulate/scenario-file.js";
+import { wholeNumber } from "../trust-options.js";
+import {
+  addServeOptions,
+  captureFeed,
+  SERVE_HELP,
+  type ServeFlags,
+  serveReceiver,
+} from "./simulate-serve.js";
+
+interface Flags extends ServeFlags {
+  readonly output?: string;
+  readonly seed?: string;
+  readonly duration?: number;
+  readonly truth?: string;
+  readonly list?: boolean;
+  readonly example?: string;
+}
 
 export function registerSimulate(program: Command): void {
-  addServeOptions(
-    program
-      .command("simulate")
-      .summary("be a receiver made of software")
-      .description(
-        "Plays a capture as a receiver would: it is asked, configured and unplugged\n" +
-          "like one, and sends only what it was told to.",
-      )
-      .argument("<capture>", "a UBX stream: what the receiver hears"),
-  )
-    .addHelpText("after", SERVE_HELP)
-    .action(async (capture: string, flags: ServeFlags) => {
-      if (flags.serve === undefined)
-        throw new OsnmadError("OSN_USAGE", "simulate takes --serve pty or --serve tcp.");
-      assertCapture(capture);
-      await serveReceiver(captureFeed(capture, flags.loop === true), flags);
+  const command = program
+    .command("simulate")
+    .summary("make the capture of a scenario: a simulated sky, receiver and attacks")
+    .description(
+      "Writes the UBX stream that a u-blox receiver would send under the sky of a scenario, signed with\n" +
+        "test keys that are nobody's. Beside the capture: <capture>.json with provenance and expected\n" +
+        "verdict, and trust/TEST_* to replay it with. Same scenario and seed, same bytes.\n" +
+        "docs/simulation.md explains the scenario format.\n" +
+        "With --serve it is the receiver itself: it is asked, configured and unplugged like one, and sends\n" +
+        "only what it was told to.",
+    )
+    .argument("[scenario]", "a scenario file (TOML); with --serve also a capture, a UBX stream")
+    .option("-o, --output <capture>", "where to write the capture, or - for standard output")
+    .option("--seed <text>", "in place of the scenario's seed")
+    .option(
+      "--duration <seconds>",
+      "in place of the scenario's duration, a multiple of 30",
+      wholeNumber("duration", 30, 2_678_400),
+    )
+    .option(
+      "--truth <file>",
+      "also write where the receiver truly was, one JSON line per epoch (coordinates)",
+    )
+    .addOption(
+      new Option("--list", "list the scenarios that come with osnmad, and the kinds of attack").conflicts([
+        "example",
+      ]),
+    )
+    .option("--example <name>", "print one of them, to begin your own with");
+  addServeOptions(command)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  osnmad simulate --list
+  osnmad simulate --example nominal > my.toml
+  osnmad simulate my.toml -o my.ubx
+  osnmad replay my.ubx --fixes --merkle trust/TEST_OSNMA_MerkleTree_A.xml \\
+    --public-key trust/TEST_OSNMA_PublicKey_2.xml --root-key trust/TEST_root-key_nominal.txt
+  osnmad simulate my.toml -o - | osnmad inspect -
+${SERVE_HELP}`,
+    )
+    .action(async (scenario: string | undefined, flags: Flags) => {
+      if (flags.list === true) return list();
+      if (flags.example !== undefined) return example(flags.example);
+      if (scenario === undefined) {
+        throw new OsnmadError("OSN_USAGE", "simulate takes a scenario file, --list, or --example <name>.");
+      }
+      if (flags.serve !== undefined) return serve(scenario, flags);
+      if (flags.output === undefined)
+        throw new OsnmadError("OSN_USAGE", "simulate needs -o <capture>, or --serve pty or tcp.");
+      return run(scenario, flags.output, flags);
     });
+}
+
+async function serve(path: string, flags: Flags): Promise<void> {
+  if (path.endsWith(".toml")) {
+    const { scenarioFeed } = await import("../../simulate/scenario-feed.js");
+    return serveReceiver(scenarioFeed(await readScenario(path, flags)), flags);
+  }
+  assertCapture(path);
+  return serveReceiver(captureFeed(path, flags.loop === true), flags);
+}
+
+async function readScenario(path: string, flags: Flags): Promise<Scenario> {
+  const { Scenario } = await import("../../simulate/scenario-file.js");
+  const read = (file: string): Buffer => {
+    try {
+      return readFileSync(file);
+    } catch (cause) {
+      throw new OsnmadError("OSN_SCENARIO_INVALID", `cannot read ${file}: ${reasonOf(cause)}`, { cause });
+    }
+  };
+  return Scenario.parse(read(path).toString("utf8"), {
+    path,
+    seed: flags.seed,
+    durationSeconds: flags.duration,
+    readFile: (name) => read(join(dirname(path), name)),
+  });
+}
+
+async function run(path: string, output: string, flags: Flags): Promise<void> {
+  const scenario = await readScenario(path, flags);
+  const truth = flags.truth === undefined ? null : new Chunks(flags.truth);
+  const toStdout = output === "-";
+  if (!toStdout) makeFolder(output);
+  const capture = new Chunks(toStdout ? 1 : output);
+  let bytes = 0;
+  try {
+    const options =
+      truth === null
+        ? {}
+        : {
+            onEpoch: ({ gst, heardGst, motion, clockSeconds, clockRate }: EpochTruth): void => {
+              truth.write(
+                Buffer.from(
+                  `${JSON.stringify({
+                    gst: rounded(gst, 1e6),
+                    heardWn: wnOf(heardGst),
+                    heardTow: rounded(towOf(heardGst), 1e6),
+                    latitudeDeg: rounded(motion.place.latitudeDeg, 1e10),
+                    longitudeDeg: rounded(motion.place.longitudeDeg, 1e10),
+                    heightMeters: rounded(motion.place.heightMeters, 1e5),
+                    ecefMeters: motion.position.map((v) => rounded(v, 1e4)),
+                    velocityEcef: motion.velocity.map((v) => rounded(v, 1e5)),
+                    clockSeconds: rounded(clockSeconds, 1e12),
+                    clockRate: rounded(clockRate, 1e15),
+                  })}\n`,
+                ),
+              );
+            },
+          };
+    for (const frame of scenario.frames(options)) {
+      capture.write(frame.bytes);
+      bytes += frame.bytes.length;
+    }
+  } finally {
+    capture.end();
+    truth?.end();
+  }
+  if (toStdout) return;
+  const folder = dirname(output);
+  const header = `${output.slice(0, output.length - extname(output).length)}.json`;
+  write(header, scenario.headerJson());
+  for (const [name, text] of scenario.trustFiles) write(join(folder, name), text);
+  const { trust, satellites, expected } = scenario.header();
+  const options = [
+    ...trust.merkleTree.map((file) => `--merkle ${join(folder, file)}`),
+    ...trust.publicKeys.map((file) => `--public-key ${join(folder, file)}`),
+    ...(trust.rootKey === null ? [] : [`--root-key ${join(folder, trust.rootKey)}`]),
+  ];
+  process.stdout.write(
+    [
+      `${output}: ${bytes} bytes, ${scenario.endGst - scenario.startGst} s, ${satellites.length} satellites, seed "${scenario.seed}"`,
+      `${header}: provenance and expected verdict`,
+      `Signed with test keys; nothing in here is Galileo's.`,
+      `Expected: ${expected.summary}`,
+      `Replay:   osnmad replay ${output} --fixes ${options.join(" ")}`,
+      "",
+    ].join("\n"),
+  );
+}
+
+/** The scenarios that come with the program: captures/ beside dist/. */
+function scenarioFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "captures")) && dirname(folder) !== folder) folder = dirname(folder);
+  return join(folder, "captures");
+}
+
+function scenarioNames(): string[] {
+  const folder = scenarioFolder();
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".toml"))
+    .map((name) => basename(name, ".toml"))
+    .sort();
+}
+
+async function list(): Promise<void> {
+  const { parse } = await import("smol-toml");
+  const { ATTACK_KINDS } = await import("../../simulate/attacks/index.js");
+  const { OUTPUT_MESSAGES } = await import("../../simulate/frames.js");
+  const folder = scenarioFolder();
+  const out = ["Scenarios (osnmad simulate --example <name> prints one):", ""];
+  for (const name of scenarioNames()) {
+    const { what } = parse(readFileSync(join(folder, `${name}.toml`), "utf8")) as { what?: unknown };
+    out.push(...wrapped(name, String(what)));
+  }
+  out.push("", 'Attacks ([[attack]] with kind = "..."):', "");
+  for (const { kind, what } of ATTACK_KINDS) out.push(...wrapped(kind, what));
+  out.push("", "Messages ([output.messages]):", "", `  ${OUTPUT_MESSAGES.join(" ")}`, "");
+  process.stdout.write(out.join("\n"));
+}
+
+const NAME_WIDTH = 20;
+const LINE_WIDTH = 100;
+
+function wrapped(name: string, text: string): string[] {
+  const lines: string[] = [];
+  let line = `  ${name.padEnd(NAME_WIDTH)}`;
+  for (const word of text.split(" ")) {
+    if (line.length + word.length + 1 > LINE_WIDTH) {
+      lines.push(line);
+      line = " ".repeat(NAME_WIDTH + 2);
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+function example(name: string): void {
+  const names = scenarioNames();
+  if (!names.includes(name)) {
+    throw new OsnmadError("OSN_USAGE", `no scenario is named ${name}; there are: ${names.join(", ")}.`);
+  }
+  process.stdout.write(readFileSync(join(scenarioFolder(), `${name}.toml`), "utf8"));
+}
+
+function rounded(value: number, scale: number): number {
+  return Math.round(value * scale) / scale;
+}
+
+function makeFolder(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+  } catch (cause) {
+    throw unwritable(file, cause);
+  }
+}
+
+function unwritable(file: string, cause: unknown): OsnmadError {
+  return new OsnmadError("OSN_OUTPUT_UNWRITABLE", `cannot write ${file}: ${reasonOf(cause)}`, { cause });
+}
+
+function write(file: string, text: string): void {
+  makeFolder(file);
+  try {
+    writeFileSync(file, text);
+  } catch (cause) {
+    throw unwritable(file, cause);
+  }
+}
+
+/** Writes in large pieces; frames are small and many. */
+class Chunks {
+  readonly #file: string | number;
+  readonly #descriptor: number;
+  readonly #buffer = Buffer.alloc(1 << 20);
+  #used = 0;
+
+  constructor(file: string | number) {
+    this.#file = file;
+    try {
+      this.#descriptor = typeof file === "number" ? file : openSync(file, "w");
+    } catch (cause) {
+      throw unwritable(String(file), cause);
+    }
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > this.#buffer.length) this.#flush();
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  end(): void {
+    this.#flush();
+    if (typeof this.#file === "string") closeSync(this.#descriptor);
+  }
+
+  #flush(): void {
+    let at = 0;
+    while (at < this.#used) {
+      try {
+        at += writeSync(this.#descriptor, this.#buffer, at, this.#used - at);
+      } catch (cause) {
+        const { code } = cause as NodeJS.ErrnoException;
+        // A full pipe asks for patience; a reader that went away is no error.
+        if (code === "EAGAIN") continue;
+        if (code === "EPIPE") process.exit(0);
+        throw unwritable(String(this.#file), cause);
+      }
+    }
+    this.#used = 0;
+  }
 }
