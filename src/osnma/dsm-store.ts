@@ -48,6 +48,8 @@ export interface DsmCandidate {
   readonly leading: boolean;
 }
 
+/** The sender of what is implied. */
+const NO_SATELLITE = 0;
 const NO_CANDIDATES: readonly DsmCandidate[] = [];
 
 /** One satellite's HKROOT of one subframe, as far as received. */
@@ -57,6 +59,8 @@ export class HkrootReception {
   pages = 0;
   /** Where its bytes went. */
   collection: Collection | null = null;
+  /** The verified message that all its bytes so far repeat. */
+  repeated: Watched | null = null;
 }
 
 /** What one satellite sent of one block. */
@@ -83,8 +87,16 @@ class Block {
   /** No fragment is older. */
   oldestAt = Number.POSITIVE_INFINITY;
   contradicted = false;
+  /** Bytes that repeated the verified message, from whatever satellites; null without any. */
+  implied: Fragment | null = null;
   /** Null while it has to be worked out anew. */
   variants: readonly Variant[] | null = [];
+
+  imply(bytes: Uint8Array | null, known: number, at: number): void {
+    if (known === (this.implied?.known ?? 0)) return;
+    this.implied = bytes === null || known === 0 ? null : { svid: NO_SATELLITE, bytes, known, at };
+    this.variants = null;
+  }
 
   remove(condition: (fragment: Fragment) => boolean): void {
     let removed = false;
@@ -133,6 +145,17 @@ class Collection {
     return this.dsmId >= FIRST_PKR_ID ? PKR_AGE_SECONDS : KROOT_AGE_SECONDS;
   }
 
+  /** The message verified last. */
+  get verified(): Watched | null {
+    return this.watched.findLast(({ verdict }) => verdict === "verified") ?? null;
+  }
+
+  /** The same, where no other message is watched for and none is waiting to be handed out. */
+  get settled(): Watched | null {
+    const { watched } = this;
+    return watched.length === 1 && watched[0].verdict === "verified" && !this.more ? watched[0] : null;
+  }
+
   /** Satellites that sent something for it of late. */
   supportAt(at: number): number {
     let support = 0;
@@ -166,17 +189,38 @@ export class DsmStore {
     const index = reception.bytes[1] & 0x0f;
     const isPkr = dsmId >= FIRST_PKR_ID;
     if (!isPkr && nmaHeader === null) return NO_CANDIDATES;
-    const collection = this.#collectionFor(dsmId, isPkr ? null : nmaHeader, at);
+    const header = isPkr ? null : nmaHeader;
+    const known = reception.collection;
+    const isNew = known?.nmaHeader !== header || !this.#slots[dsmId].includes(known);
     // The first use of a reception puts in everything it holds so far.
-    const isNew = reception.collection !== collection;
+    const collection = isNew ? this.#collectionFor(dsmId, header, at) : known;
     const pages = reception.pages >> 2;
     const fresh = isNew ? pages : page >= 2 ? pages & (1 << (page - 2)) : 0;
-    reception.collection = collection;
     collection.lastAt = at;
+    if (isNew) {
+      reception.collection = collection;
+      reception.repeated = null;
+      note(collection.senders, svid, at);
+    }
     if (fresh === 0 && !collection.more) return NO_CANDIDATES;
-    note(collection.senders, svid, at);
+    // Nearly always a satellite repeats what has been verified: that is noted, and it is not kept as its own.
+    const { settled } = collection;
+    const repeated =
+      settled !== null &&
+      (settled === reception.repeated && page >= 2
+        ? settled.message[index * BLOCK_BYTES + page - 2] === reception.bytes[page]
+        : repeats(settled.message, index, reception, pages));
+    if (repeated) {
+      reception.repeated = settled;
+      if (!noteAgain(collection, settled, index, fresh, at)) return NO_CANDIDATES;
+      this.#release(collection, settled.message);
+      return [candidateOf(collection, settled)];
+    }
     const candidates = fresh === 0 ? [] : this.#cameAgain(collection, index, reception, pages, fresh, at);
-    const changed = fresh !== 0 && put(collection.blocks[index], svid, reception, pages, fresh, at);
+    // What was passed over while it repeated the verified message is put in now.
+    const missed = reception.repeated === null ? fresh : pages;
+    reception.repeated = null;
+    const changed = missed !== 0 && put(collection.blocks[index], svid, reception, pages, missed, at);
     if (changed || collection.more) this.#complete(collection, at, candidates);
     for (const { message, before } of candidates) {
       if (before === "verified") this.#release(collection, message);
@@ -211,7 +255,10 @@ export class DsmStore {
     });
     collection.watched = others;
     if (verdict === "verified") {
-      for (const block of collection.blocks) block.remove(() => true);
+      for (const block of collection.blocks) {
+        block.remove(() => true);
+        block.imply(null, 0, 0);
+      }
       collection.tried.clear();
       collection.more = false;
     }
@@ -274,22 +321,8 @@ export class DsmStore {
   ): DsmCandidate[] {
     const candidates: DsmCandidate[] = [];
     for (const watched of collection.watched) {
-      const { message, verdict, known, blockAt } = watched;
-      const start = index * BLOCK_BYTES;
-      if (start >= message.length || differs(reception.bytes, 2, message, start, pages)) continue;
-      if (stale(blockAt[index], at, collection)) known[index] = 0;
-      known[index] |= fresh;
-      blockAt[index] = at;
-      let whole = true;
-      for (let block = message.length / BLOCK_BYTES - 1; block >= 0 && whole; block--) {
-        if (stale(blockAt[block], at, collection)) known[block] = 0;
-        whole = known[block] === WHOLE_BLOCK;
-      }
-      if (!whole) continue;
-      known.fill(0);
-      watched.completedAt = at;
-      const { dsmId, nmaHeader } = collection;
-      candidates.push({ dsmId, nmaHeader, message, before: verdict, leading: true });
+      if (!repeats(watched.message, index, reception, pages)) continue;
+      if (noteAgain(collection, watched, index, fresh, at)) candidates.push(candidateOf(collection, watched));
     }
     return candidates;
   }
@@ -308,10 +341,15 @@ export class DsmStore {
   #complete(collection: Collection, at: number, candidates: DsmCandidate[]): void {
     const { dsmId, nmaHeader, blocks, tried, watched } = collection;
     let whole = 0;
+    const { verified } = collection;
     blocks.forEach((block, i) => {
       if (stale(block.oldestAt, at, collection))
         block.remove((fragment) => stale(fragment.at, at, collection));
-      if (block.known === WHOLE_BLOCK) whole |= 1 << i;
+      // What repeated the verified message was not kept as any satellite's own; it is of the next one, too.
+      const implied = verified === null ? 0 : impliedBytes(collection, verified, i, at);
+      const bytes = verified?.message.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES) ?? null;
+      block.imply(bytes, implied, verified?.blockAt[i] ?? at);
+      if ((block.known | implied) === WHOLE_BLOCK) whole |= 1 << i;
     });
     collection.more = false;
     if ((whole & FEWEST_BLOCKS) !== FEWEST_BLOCKS) return;
@@ -327,8 +365,7 @@ export class DsmStore {
       if (same === undefined) lengths.set(count, [first]);
       else same.push(first);
     }
-    const verified = watched.some(({ verdict }) => verdict === "verified");
-    let isFirst = !verified;
+    let isFirst = verified === null;
     for (const [count, first] of lengths) {
       const choices = [first];
       for (let i = 1; i < count; i++) choices.push(this.#variantsOf(blocks[i]) as Variant[]);
@@ -360,7 +397,7 @@ export class DsmStore {
 
   #variantsOf(block: Block): readonly Variant[] {
     if (block.variants === null) {
-      const { variants, contradicted } = variantsOf([...block.fragments.values()]);
+      const { variants, contradicted } = variantsOf([...block.fragments.values()], block.implied);
       if (contradicted && !block.contradicted) this.conflicts++;
       block.contradicted = contradicted;
       block.variants = variants;
@@ -382,6 +419,37 @@ function note(senders: Map<number, number>, svid: number, at: number): void {
     if (senders.size <= MAX_SENDERS) break;
     senders.delete(oldest);
   }
+}
+
+/** Whether all of a reception so far is what the message has in this block. */
+function repeats(message: Uint8Array, index: number, reception: HkrootReception, pages: number): boolean {
+  const start = index * BLOCK_BYTES;
+  return start < message.length && !differs(reception.bytes, 2, message, start, pages);
+}
+
+/** Notes which bytes of a decided message came again; returns whether it has come again in full. */
+function noteAgain(collection: Collection, watched: Watched, index: number, fresh: number, at: number): boolean {
+  const { message, known, blockAt } = watched;
+  if (stale(blockAt[index], at, collection)) known[index] = 0;
+  known[index] |= fresh;
+  blockAt[index] = at;
+  if (known[index] !== WHOLE_BLOCK) return false;
+  for (let block = message.length / BLOCK_BYTES - 1; block >= 0; block--) {
+    if (impliedBytes(collection, watched, block, at) !== WHOLE_BLOCK) return false;
+  }
+  known.fill(0);
+  watched.completedAt = at;
+  return true;
+}
+
+/** Bytes of a block of a decided message that came again of late. */
+function impliedBytes(collection: Collection, { known, blockAt }: Watched, block: number, at: number): number {
+  if (stale(blockAt[block], at, collection)) known[block] = 0;
+  return known[block];
+}
+
+function candidateOf({ dsmId, nmaHeader }: Collection, { message, verdict }: Watched): DsmCandidate {
+  return { dsmId, nmaHeader, message, before: verdict, leading: true };
 }
 
 /** Whether bytes of one block, as far as `known` tells, differ from those of another place. */
@@ -429,7 +497,10 @@ function put(
  * The whole contents that a block may have, by the number of satellites that agree with each. Parts of one
  * content may come from several satellites: each version in turn is completed by those that do not contradict it.
  */
-function variantsOf(fragments: readonly Fragment[]): { variants: Variant[]; contradicted: boolean } {
+function variantsOf(
+  fragments: readonly Fragment[],
+  implied: Fragment | null,
+): { variants: Variant[]; contradicted: boolean } {
   const versions: { bytes: Uint8Array; known: number; support: number; at: number }[] = [];
   for (const { bytes, known, at } of fragments) {
     const same = versions.find((other) => other.known === known && !differs(other.bytes, 0, bytes, 0, known));
@@ -439,6 +510,7 @@ function variantsOf(fragments: readonly Fragment[]): { variants: Variant[]; cont
       same.at = Math.max(same.at, at);
     }
   }
+  if (implied !== null) versions.push({ ...implied, support: 0 });
   versions.sort((a, b) => b.support - a.support || b.at - a.at);
   const found = new Map<string, Variant>();
   let contradicted = false;

@@ -493,7 +493,9 @@ export class OsnmaEngine {
   }
 
   #takeHkroot(satellite: SatelliteSubframe, index: number, header: number | null, end: number): void {
-    for (const candidate of this.#dsm.push(satellite.hkroot, satellite.svid, index, header, end)) {
+    const candidates = this.#dsm.push(satellite.hkroot, satellite.svid, index, header, end);
+    if (candidates.length === 0) return;
+    for (const candidate of candidates) {
       const isPkr = candidate.dsmId >= FIRST_PKR_ID;
       if (isPkr && candidate.before !== null) continue;
       const verified = isPkr ? this.#acceptPkr(candidate, false) : this.#completeKroot(candidate);
