@@ -3,8 +3,17 @@
  * chain key (OSNMA SIS ICD 1.1, MF).
  */
 
-import { createCipheriv, createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { createCipheriv } from "node:crypto";
 import type { ChainParameters } from "./dsm-kroot.js";
+import {
+  BLOCK_BYTES,
+  BLOCK_WORDS,
+  STATE_WORDS,
+  bytesOfWords,
+  compress,
+  resetState,
+  wordAt,
+} from "./sha256-block.js";
 
 /** One per TESLA key: a key serves every tag of a subframe, so what depends on it alone is computed once. */
 export interface Mac {
@@ -32,23 +41,64 @@ function checkedLength(message: Uint8Array, length: number): number {
   return length;
 }
 
+const DIGEST_BYTES = 32;
+/** Padding of SHA-256: one bit, and the length in 8 bytes. */
+const PADDING_BYTES = 9;
+
+/** One for all MACs: stages are synchronous, and they are written before they are read. */
+const block = new Int32Array(BLOCK_WORDS);
+const state = new Int32Array(STATE_WORDS);
+
 /**
- * HMAC by node:crypto: 3.3 µs a tag in a process as short as a replay (160 keys, 46 tags each: 24 ms of CPU), where
- * an own one that kept the state after the key blocks took 40 ms, most of it before the compiler had got to it.
+ * HMAC that keeps the states after the key's blocks: a tag is three compressions, 1 µs, where node:crypto takes
+ * 3 µs. (The first hundreds, before the compiler has got to it, cost as much as node:crypto's.)
  */
 class HmacSha256 implements Mac {
-  readonly #key: KeyObject;
+  readonly #inner = new Int32Array(STATE_WORDS);
+  readonly #outer = new Int32Array(STATE_WORDS);
 
   constructor(key: Uint8Array) {
-    this.#key = createSecretKey(key);
+    // Chain keys are 32 bytes at most, half a block.
+    startWith(this.#inner, key, 0x36363636);
+    startWith(this.#outer, key, 0x5c5c5c5c);
   }
 
   digest(message: Uint8Array, length = message.length): Uint8Array {
     checkedLength(message, length);
-    return createHmac("sha256", this.#key)
-      .update(length === message.length ? message : message.subarray(0, length))
-      .digest();
+    state.set(this.#inner);
+    let at = 0;
+    for (; at + BLOCK_BYTES <= length; at += BLOCK_BYTES) {
+      for (let i = 0; i < BLOCK_WORDS; i++) block[i] = wordAt(message, at + 4 * i);
+      compress(state, block);
+    }
+    block.fill(0);
+    let i = 0;
+    for (; at + 4 <= length; at += 4) block[i++] = wordAt(message, at);
+    let shift = 24;
+    for (; at < length; at++, shift -= 8) block[i] |= message[at] << shift;
+    block[i] |= 0x80 << shift;
+    if ((length % BLOCK_BYTES) + PADDING_BYTES > BLOCK_BYTES) {
+      compress(state, block);
+      block.fill(0);
+    }
+    block[BLOCK_WORDS - 1] = (BLOCK_BYTES + length) * 8;
+    compress(state, block);
+    block.fill(0);
+    block.set(state);
+    block[STATE_WORDS] = 0x80000000;
+    block[BLOCK_WORDS - 1] = (BLOCK_BYTES + DIGEST_BYTES) * 8;
+    state.set(this.#outer);
+    compress(state, block);
+    return bytesOfWords(state, DIGEST_BYTES);
   }
+}
+
+/** The state after the block of the key, filled up with zeros, and the pad (FIPS 198-1, steps 4 and 7). */
+function startWith(target: Int32Array, key: Uint8Array, pad: number): void {
+  block.fill(pad);
+  for (let i = 0; i < key.length; i++) block[i >>> 2] ^= key[i] << (24 - 8 * (i & 3));
+  resetState(target);
+  compress(target, block);
 }
 
 const AES_BLOCK_BYTES = 16;

@@ -274,6 +274,7 @@ export class NavigationData {
     let batches = 0;
     for (let i = satellite.batches.length - 1; i >= 0 && batches < MAX_CANDIDATE_BATCHES; i--) {
       const batch = satellite.batches[i];
+      if (batch.lastSeen < from) continue;
       const resolved = batch.words(batch.placesWithin(from, to));
       if (resolved === null || resolved.words.length !== 4) continue;
       batches++;

@@ -141,15 +141,30 @@ export function buildTagMessage(
     out[at] = nmas << 6;
     return length;
   }
-  // Two bits of NMAS first, so every navigation byte is split over two message bytes. Neither 549 + 2 nor
-  // 141 + 2 bits need a byte more than the navigation bits alone: their last byte has zeros to shift out.
-  let carried = nmas;
-  for (let index = 0; index < bodyBytes; index++) {
+  out.set(bodyOf(navBits), at);
+  out[at] |= nmas << 6;
+  return length;
+}
+
+/** Bodies by navigation bits: some ten tags are computed over each data set. */
+const bodies = new WeakMap<Uint8Array, Uint8Array>();
+
+/**
+ * Navigation bits behind two zero bits, NMAS's place: every byte is split over two. Neither 549 + 2 nor 141 + 2 bits
+ * need a byte more than the navigation bits alone: their last byte has zeros to shift out.
+ */
+function bodyOf(navBits: Uint8Array): Uint8Array {
+  let body = bodies.get(navBits);
+  if (body !== undefined) return body;
+  body = new Uint8Array(navBits.length);
+  let carried = 0;
+  for (let index = 0; index < body.length; index++) {
     const byte = navBits[index];
-    out[at++] = (carried << 6) | (byte >>> 2);
+    body[index] = (carried << 6) | (byte >>> 2);
     carried = byte & 3;
   }
-  return length;
+  bodies.set(navBits, body);
+  return body;
 }
 
 /**
