@@ -428,7 +428,13 @@ function repeats(message: Uint8Array, index: number, reception: HkrootReception,
 }
 
 /** Notes which bytes of a decided message came again; returns whether it has come again in full. */
-function noteAgain(collection: Collection, watched: Watched, index: number, fresh: number, at: number): boolean {
+function noteAgain(
+  collection: Collection,
+  watched: Watched,
+  index: number,
+  fresh: number,
+  at: number,
+): boolean {
   const { message, known, blockAt } = watched;
   if (stale(blockAt[index], at, collection)) known[index] = 0;
   known[index] |= fresh;
@@ -443,7 +449,12 @@ function noteAgain(collection: Collection, watched: Watched, index: number, fres
 }
 
 /** Bytes of a block of a decided message that came again of late. */
-function impliedBytes(collection: Collection, { known, blockAt }: Watched, block: number, at: number): number {
+function impliedBytes(
+  collection: Collection,
+  { known, blockAt }: Watched,
+  block: number,
+  at: number,
+): number {
   if (stale(blockAt[block], at, collection)) known[block] = 0;
   return known[block];
 }

@@ -45,6 +45,7 @@ import {
   type Candidate,
   type CedSet,
   type TimingSet,
+  type Window,
 } from "./navigation-data.js";
 import { soundSnapshot } from "./snapshot.js";
 import { Subframe, type SatelliteSubframe } from "./subframe.js";
@@ -287,7 +288,7 @@ export class OsnmaEngine {
     | {
         readonly gst: number;
         readonly cop: number;
-        readonly until: number;
+        readonly by: number;
         readonly now: number;
         readonly found: Candidate<CedSet>[];
       }
@@ -386,10 +387,9 @@ export class OsnmaEngine {
       if (page.hasOsnma) this.#pushUntimely(page, pageGst, subframeGst);
       return;
     }
-    // Under the aggressive rule a word may come after its tag: then it needs the strict time condition itself.
-    if (gate === "all" || this.rule === "guideline") {
-      this.#data.push(page.svid, page.band, page.wordType, page.word, end);
-    }
+    // When it was there at the latest is kept with the word: by then no key of its tag may have been out.
+    const there = trusted!.gst + trusted!.boundSeconds;
+    this.#data.push(page.svid, page.band, page.wordType, page.word, end, there);
     if (!page.hasOsnma || this.#alert) return;
 
     const index = (pageGst - 1 - subframeGst) >> 1;
@@ -1313,36 +1313,37 @@ export class OsnmaEngine {
     }
   }
 
-  /** End of the window in which words may be received for a tag of subframe `gst`. */
-  #dataUntil(gst: number, adkd: Adkd, chain: Chain): number {
-    // Guideline: before the end of the last Tag-Info field; the word of that page precedes it in the page.
-    const lastInfoPage = pageOfBit(chain.layout.keyStartBit - 1);
-    const guideline = gst + 1 + 2 * lastInfoPage + 2;
-    if (this.rule === "guideline") return guideline;
-    // Aggressive: before the page half with the first bit of the key that opens the tag, minus the clock bound.
+  /**
+   * When words for a tag of subframe `gst` must have come: from where COP reaches to; at the latest by the rule; and
+   * there, whatever the clock's error then, before the page half with the first bit of the key that opens the tag.
+   */
+  #windowOf(gst: number, { adkd, cop }: Pick<SlotTag, "adkd" | "cop">, chain: Chain): Window {
     const delay = adkd === 12 ? SLOW_DELAY_SECONDS : FAST_DELAY_SECONDS;
     const disclosing = this.#chainDisclosing(gst + delay) ?? chain;
     const firstKeyPage = pageOfBit(disclosing.layout.keyStartBit);
-    const disclosure = gst + delay + 1 + 2 * firstKeyPage + 1;
-    return Math.max(guideline, disclosure - (this.#trusted?.boundSeconds ?? Number.POSITIVE_INFINITY));
+    const by = gst + delay + 1 + 2 * firstKeyPage + 1;
+    // Guideline: before the end of the last Tag-Info field; the word of that page precedes it in the page.
+    const lastInfoPage = pageOfBit(chain.layout.keyStartBit - 1);
+    const to = this.rule === "guideline" ? gst + 1 + 2 * lastInfoPage + 2 : by;
+    return { from: gst - SUBFRAME_SECONDS * cop + 2, to, by };
   }
 
   /** Several satellites of a subframe send tags over the same data: the last answers are kept. */
   #cedCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<CedSet>[] {
-    const until = this.#dataUntil(gst, tag.adkd, chain);
+    const window = this.#windowOf(gst, tag, chain);
+    const { by } = window;
     const kept = this.#keptCandidates[tag.prnD];
-    if (kept?.gst === gst && kept.cop === tag.cop && kept.until === until && kept.now === this.#now)
+    if (kept?.gst === gst && kept.cop === tag.cop && kept.by === by && kept.now === this.#now)
       return kept.found;
-    const from = gst - SUBFRAME_SECONDS * tag.cop + 2;
-    const found = this.#data.cedCandidates(tag.prnD, from, until, gst + 1);
-    this.#keptCandidates[tag.prnD] = { gst, cop: tag.cop, until, now: this.#now, found };
+    const found = this.#data.cedCandidates(tag.prnD, window, gst + 1);
+    this.#keptCandidates[tag.prnD] = { gst, cop: tag.cop, by, now: this.#now, found };
     return found;
   }
 
   #timingCandidates(gst: number, tag: SlotTag, chain: Chain): Candidate<TimingSet>[] {
-    const from = gst - SUBFRAME_SECONDS * tag.cop + 2;
-    const from10 = Math.min(from, gst - 2 * SUBFRAME_SECONDS + 2);
-    return this.#data.timingCandidates(tag.prnD, from, from10, this.#dataUntil(gst, 4, chain), gst + 1);
+    const window = this.#windowOf(gst, tag, chain);
+    const from10 = Math.min(window.from, gst - 2 * SUBFRAME_SECONDS + 2);
+    return this.#data.timingCandidates(tag.prnD, window, from10, gst + 1);
   }
 
   #decideTag(
@@ -1417,10 +1418,11 @@ export class OsnmaEngine {
     // COP stops counting at 15, so words older than the window may still be the ones signed. The MAC says so
     // or not; such a tag is verified, but data from outside its window is never authenticated by it.
     const from = gst - HISTORY_SECONDS;
+    const before = { from, to: gst, by: Number.POSITIVE_INFINITY };
     const older: readonly Candidate<CedSet | TimingSet>[] =
       tag.adkd === 4
-        ? this.#data.timingCandidates(tag.prnD, from, from, gst, from)
-        : this.#data.cedCandidates(tag.prnD, from, gst, from);
+        ? this.#data.timingCandidates(tag.prnD, before, from, from)
+        : this.#data.cedCandidates(tag.prnD, before, from);
     if (older.some(({ set }) => matches(set.navBits))) {
       this.verified[tag.adkd]++;
       this.#report(satellite, tag, "verified");
@@ -1451,12 +1453,15 @@ export class OsnmaEngine {
   }
 
   #cedCandidatesOf(svid: number): Candidate<CedSet>[] {
-    return this.#data.cedCandidates(svid, this.#now - HISTORY_SECONDS, this.#now, this.#now);
+    return this.#data.cedCandidates(svid, this.#everything, this.#now);
   }
 
   #timingCandidatesOf(svid: number): Candidate<TimingSet>[] {
-    const from = this.#now - HISTORY_SECONDS;
-    return this.#data.timingCandidates(svid, from, from, this.#now, this.#now);
+    return this.#data.timingCandidates(svid, this.#everything, this.#everything.from, this.#now);
+  }
+
+  get #everything(): Window {
+    return { from: this.#now - HISTORY_SECONDS, to: this.#now, by: Number.POSITIVE_INFINITY };
   }
 
   /** Credits a verified tag to the data set it verified. */

@@ -23,32 +23,49 @@ const MAX_SIGHTINGS = 160;
 const MAX_CANDIDATE_BATCHES = 3;
 const MAX_CANDIDATE_VERSIONS = 3;
 
+/**
+ * The part of time that a tag speaks for, linear GST seconds: words of pages that claim to end within [from, to], and
+ * that were there by `by` even if the trusted clock was wrong by all of its bound when they came.
+ */
+export interface Window {
+  readonly from: number;
+  readonly to: number;
+  readonly by: number;
+}
+
 /** One content of one word, and the ends of the pages that carried it (linear GST seconds, ascending). */
 export class WordVersion {
   readonly word: Uint8Array;
   readonly sightings: number[] = [];
+  /** When each was there at the latest, by the trusted clock and its bound as it came. */
+  readonly #there: number[] = [];
 
-  constructor(word: Uint8Array, end: number) {
+  constructor(word: Uint8Array, end: number, there: number) {
     this.word = word;
     this.sightings.push(end);
+    this.#there.push(there);
   }
 
   get lastSeen(): number {
     return this.sightings[this.sightings.length - 1];
   }
 
-  seen(end: number): void {
+  seen(end: number, there: number): void {
     if (end <= this.lastSeen) return;
-    if (this.sightings.length >= MAX_SIGHTINGS) this.sightings.splice(0, MAX_SIGHTINGS >> 1);
+    if (this.sightings.length >= MAX_SIGHTINGS) {
+      this.sightings.splice(0, MAX_SIGHTINGS >> 1);
+      this.#there.splice(0, MAX_SIGHTINGS >> 1);
+    }
     this.sightings.push(end);
+    this.#there.push(there);
   }
 
-  /** The latest reception within [from, to], or -1. */
-  seenWithin(from: number, to: number): number {
+  /** The latest reception within [from, to] that was there by `by`, or -1. */
+  seenWithin(from: number, to: number, by: number): number {
     for (let i = this.sightings.length - 1; i >= 0; i--) {
       const end = this.sightings[i];
       if (end < from) return -1;
-      if (end <= to) return end;
+      if (end <= to && this.#there[i] <= by) return end;
     }
     return -1;
   }
@@ -127,23 +144,23 @@ export class Batch {
     this.lastSeen = end;
   }
 
-  put(place: number, word: Uint8Array, end: number): void {
+  put(place: number, word: Uint8Array, end: number, there: number): void {
     const known = this.places[place];
     if (known === null) {
-      this.places[place] = new WordVersion(word, end);
+      this.places[place] = new WordVersion(word, end, there);
       this.#rebuilt.clear();
     } else {
-      known.seen(end);
+      known.seen(end, there);
     }
     if (end > this.lastSeen) this.lastSeen = end;
   }
 
-  /** Places whose word was received within [from, to], as a bit mask. */
-  placesWithin(from: number, to: number): number {
+  /** Places whose word was received within [from, to] and was there by `by`, as a bit mask. */
+  placesWithin(from: number, to: number, by: number): number {
     let mask = 0;
     for (let place = 0; place < 8; place++) {
       const version = this.places[place];
-      if (version !== null && version.seenWithin(from, to) >= 0) mask |= 1 << place;
+      if (version !== null && version.seenWithin(from, to, by) >= 0) mask |= 1 << place;
     }
     return mask;
   }
@@ -194,6 +211,9 @@ function wordsEqual(a: Uint8Array, b: Uint8Array, type: number): boolean {
   return true;
 }
 
+const words5Equal = (a: Uint8Array, b: Uint8Array): boolean => wordsEqual(a, b, 5);
+const words6Equal = (a: Uint8Array, b: Uint8Array): boolean => wordsEqual(a, b, 6);
+
 /** Whether the GGTO parts (bits 86-127) of two words 10 are equal. */
 function ggtoEqual(a: Uint8Array, b: Uint8Array): boolean {
   if (((a[10] ^ b[10]) & 0x03) !== 0) return false;
@@ -218,20 +238,27 @@ class Satellite {
 export class NavigationData {
   readonly #satellites: Satellite[] = [];
 
-  /** Takes in the word of a page that ended at `end`. */
-  push(svid: number, band: Band, wordType: number, word: Uint8Array, end: number): void {
+  /** Takes in the word of a page that claims to end at `end`, and was there by `there` (at the latest). */
+  push(svid: number, band: Band, wordType: number, word: Uint8Array, end: number, there: number): void {
     let satellite = this.#satellites[svid];
     if (satellite === undefined) this.#satellites[svid] = satellite = new Satellite();
-    if (wordType >= 1 && wordType <= 4) this.#pushBatchWord(satellite, svid, wordType, word, end);
-    else if (wordType === 5) pushVersion(satellite.words5, word, end, (a, b) => wordsEqual(a, b, 5));
-    else if (wordType === 6) pushVersion(satellite.words6, word, end, (a, b) => wordsEqual(a, b, 6));
+    if (wordType >= 1 && wordType <= 4) this.#pushBatchWord(satellite, svid, wordType, word, end, there);
+    else if (wordType === 5) pushVersion(satellite.words5, word, end, there, words5Equal);
+    else if (wordType === 6) pushVersion(satellite.words6, word, end, there, words6Equal);
     // E5b sends word 10 at other times and may already carry the next GGTO: E1-B only.
-    else if (wordType === 10 && band === "E1-B") pushVersion(satellite.words10, word, end, ggtoEqual);
+    else if (wordType === 10 && band === "E1-B") pushVersion(satellite.words10, word, end, there, ggtoEqual);
     else if (wordType >= 17 && wordType <= 20 && band === "E1-B")
-      pushParityWord(satellite, wordType, word, end);
+      pushParityWord(satellite, wordType, word, end, there);
   }
 
-  #pushBatchWord(satellite: Satellite, svid: number, type: number, word: Uint8Array, end: number): void {
+  #pushBatchWord(
+    satellite: Satellite,
+    svid: number,
+    type: number,
+    word: Uint8Array,
+    end: number,
+    there: number,
+  ): void {
     // Word 4 names its satellite: another one than the tracked is cross-correlation or misrouting.
     if (type === 4 && word[2] >> 2 !== svid) return;
     const iodNav = ((word[0] & 0x03) << 8) | word[1];
@@ -260,14 +287,14 @@ export class NavigationData {
         batch = addBatch(satellite, new Batch(iodNav, iodNav & 3, end));
       }
     }
-    batch.put(place, word, end);
+    batch.put(place, word, end, there);
   }
 
   /**
-   * Data sets of `svid` for a tag of ADKD 0 or 12: all words within [from, to]; newest first. `properTo` ends
-   * the window that COP speaks for.
+   * Data sets of `svid` for a tag of ADKD 0 or 12: all words in the window; newest first. `properTo` ends the
+   * window that COP speaks for.
    */
-  cedCandidates(svid: number, from: number, to: number, properTo: number): Candidate<CedSet>[] {
+  cedCandidates(svid: number, { from, to, by }: Window, properTo: number): Candidate<CedSet>[] {
     const found: Candidate<CedSet>[] = [];
     const satellite = this.#satellites[svid] as Satellite | undefined;
     if (satellite === undefined) return found;
@@ -275,18 +302,18 @@ export class NavigationData {
     for (let i = satellite.batches.length - 1; i >= 0 && batches < MAX_CANDIDATE_BATCHES; i--) {
       const batch = satellite.batches[i];
       if (batch.lastSeen < from) continue;
-      const resolved = batch.words(batch.placesWithin(from, to));
+      const resolved = batch.words(batch.placesWithin(from, to, by));
       if (resolved === null || resolved.words.length !== 4) continue;
       batches++;
-      const properBatch = (batch.placesWithin(from, properTo) & 0x0f) === 0x0f;
+      const properBatch = (batch.placesWithin(from, properTo, by) & 0x0f) === 0x0f;
       let versions = 0;
       for (let j = satellite.words5.length - 1; j >= 0 && versions < MAX_CANDIDATE_VERSIONS; j--) {
         const word5 = satellite.words5[j];
-        if (word5.seenWithin(from, to) < 0) continue;
+        if (word5.seenWithin(from, to, by) < 0) continue;
         versions++;
         found.push({
           set: batch.setOf(svid, resolved.words, resolved.rebuilt, word5),
-          proper: properBatch && word5.seenWithin(from, properTo) >= 0,
+          proper: properBatch && word5.seenWithin(from, properTo, by) >= 0,
         });
       }
     }
@@ -294,28 +321,28 @@ export class NavigationData {
   }
 
   /**
-   * Data sets of `svid` for a tag of ADKD 4: word 6 within [from, to], and the latest words 10 not older than
-   * `from10` (word 10 is sent every second subframe only).
+   * Data sets of `svid` for a tag of ADKD 4: word 6 in the window, and the latest words 10 not older than `from10`
+   * (word 10 is sent every second subframe only).
    */
   timingCandidates(
     svid: number,
-    from: number,
+    { from, to, by }: Window,
     from10: number,
-    to: number,
     properTo: number,
   ): Candidate<TimingSet>[] {
     const found: Candidate<TimingSet>[] = [];
     const satellite = this.#satellites[svid] as Satellite | undefined;
     if (satellite === undefined) return found;
-    for (const word6 of newestWithin(satellite.words6, from, to)) {
-      for (const word10 of newestWithin(satellite.words10, from10, to)) {
+    for (const word6 of newestWithin(satellite.words6, from, to, by)) {
+      for (const word10 of newestWithin(satellite.words10, from10, to, by)) {
         let set = satellite.timingSets.find((known) => known.word6 === word6 && known.word10 === word10);
         if (set === undefined) {
           set = new TimingSet(svid, word6, word10);
           satellite.timingSets.push(set);
           if (satellite.timingSets.length > MAX_VERSIONS * 2) satellite.timingSets.shift();
         }
-        const proper = word6.seenWithin(from, properTo) >= 0 && word10.seenWithin(from10, properTo) >= 0;
+        const proper =
+          word6.seenWithin(from, properTo, by) >= 0 && word10.seenWithin(from10, properTo, by) >= 0;
         found.push({ set, proper });
       }
     }
@@ -323,10 +350,10 @@ export class NavigationData {
   }
 }
 
-function newestWithin(versions: readonly WordVersion[], from: number, to: number): WordVersion[] {
+function newestWithin(versions: readonly WordVersion[], from: number, to: number, by: number): WordVersion[] {
   const found: WordVersion[] = [];
   for (let i = versions.length - 1; i >= 0 && found.length < MAX_CANDIDATE_VERSIONS; i--) {
-    if (versions[i].seenWithin(from, to) >= 0) found.push(versions[i]);
+    if (versions[i].seenWithin(from, to, by) >= 0) found.push(versions[i]);
   }
   return found;
 }
@@ -335,21 +362,28 @@ function pushVersion(
   versions: WordVersion[],
   word: Uint8Array,
   end: number,
+  there: number,
   equal: (a: Uint8Array, b: Uint8Array) => boolean,
 ): void {
   for (let i = versions.length - 1; i >= 0; i--) {
     const version = versions[i];
     if (!equal(version.word, word)) continue;
-    version.seen(end);
+    version.seen(end, there);
     // The newest content stands last, so that candidates come newest first.
     if (i !== versions.length - 1) versions.push(...versions.splice(i, 1));
     return;
   }
-  versions.push(new WordVersion(word, end));
+  versions.push(new WordVersion(word, end, there));
   if (versions.length > MAX_VERSIONS || end - versions[0].lastSeen > HISTORY_SECONDS) versions.shift();
 }
 
-function pushParityWord(satellite: Satellite, type: number, word: Uint8Array, end: number): void {
+function pushParityWord(
+  satellite: Satellite,
+  type: number,
+  word: Uint8Array,
+  end: number,
+  there: number,
+): void {
   const iodLowBits = word[1] & 3;
   const place = type - 13;
   const newest = satellite.batches[satellite.batches.length - 1] as Batch | undefined;
@@ -358,7 +392,7 @@ function pushParityWord(satellite: Satellite, type: number, word: Uint8Array, en
     end - newest.lastSeen <= PARITY_GAP_SECONDS &&
     (newest.places[place] === null || wordsEqual(newest.places[place].word, word, type));
   const batch = newest !== undefined && fits ? newest : addBatch(satellite, new Batch(null, iodLowBits, end));
-  batch.put(place, word, end);
+  batch.put(place, word, end, there);
 }
 
 function addBatch(satellite: Satellite, batch: Batch): Batch {
