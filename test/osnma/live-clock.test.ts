@@ -20,7 +20,7 @@ const scenario = parametrisedScenario({ seed: "live clock", subframes: 40, satel
 const simulation = new Simulation(scenario.options);
 const pages = timedPages(simulation);
 const truth = new Truth(simulation);
-const { startGst, endGst } = simulation;
+const { startGst } = simulation;
 const hot = { ...trustOf(scenario.authority, [1]), rootKey: simulation.schedule.at(startGst) };
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
