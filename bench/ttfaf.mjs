@@ -142,10 +142,10 @@ export function benchTtfaf(material, options = {}) {
     const strict = floorsOf(oracle, oracle.warmFloor(rule, narrow), results);
     rows.push(statisticsRow(`  floor`, floors));
     rows.push(statisticsRow(`  floor, narrower reading`, strict));
-    const { below } = againstFloor(results, floors);
-    const ratio = againstFloor(results, strict).ratio;
+    const { ratio, below, above } = againstFloor(results, floors);
+    ratios.push({ name: `TTFAF over floor, warm ${rule}`, ratio, goal: 1.01 });
     notes.push(
-      `warm ${rule}: ${fixed(againstFloor(results, floors).ratio, 4)} of the floor, ${fixed(ratio, 4)} of the narrower one; below the floor at ${below} (must be 0)`,
+      `warm ${rule}: ${fixed(ratio, 4)} of the floor, ${fixed(againstFloor(results, strict).ratio, 4)} of the narrower one; above the floor at ${above.length} of ${results.length} starts, by at most ${above[0]?.excess ?? 0} s; below it at ${below} (must be 0)`,
     );
     if (isLeuven) notes.push(...peerNotes("warm", rule, results, firstTow, warmStep));
   }

@@ -379,30 +379,34 @@ function krootArrivals(pages, parameters) {
     if (!page.hasOsnma) continue;
     const subframe = subframeOf(gst);
     const name = `${page.svid}/${subframe}`;
-    if (!sections.has(name)) sections.set(name, []);
+    if (!sections.has(name)) sections.set(name, Object.assign([], { svid: page.svid, subframe }));
     sections.get(name)[(gst - 1 - subframe) / 2] = { gst, byte: page.hkroot };
   }
   const blocks = 8;
+  const turns = turnsOf(sections.values(), blocks);
   const signed = 13 + parameters.keyBits / 8 + 64;
   return ({ padding = false, dsmHeaderNeeded = false } = {}) => {
     /** By DSM id, by byte of the message: its arrivals, ascending. */
     const messages = new Map();
     for (const section of sections.values()) {
       const header = section[1];
-      if (header === undefined) continue;
-      const id = header.byte >> 4;
-      const block = header.byte & 15;
-      if (id >= 12 || block >= blocks) continue;
-      if (!messages.has(id))
+      // Without a DSM header the order of blocks tells, as it does for a start after it.
+      if (header === undefined && (dsmHeaderNeeded || turns.get(section.subframe) === undefined)) continue;
+      const { id, turn } = turns.get(section.subframe) ?? {};
+      const dsmId = header === undefined ? id : header.byte >> 4;
+      const block =
+        header === undefined ? (section.svid + section.subframe / 30 + turn) % blocks : header.byte & 15;
+      if (dsmId >= 12 || block >= blocks) continue;
+      if (!messages.has(dsmId))
         messages.set(
-          id,
+          dsmId,
           Array.from({ length: 13 * blocks }, () => []),
         );
       for (let page = 2; page < 15; page++) {
         const at = section[page]?.gst;
         if (at === undefined) continue;
         const from = dsmHeaderNeeded ? header.gst : at;
-        messages.get(id)[block * 13 + page - 2].push({ from, end: at + 2 });
+        messages.get(dsmId)[block * 13 + page - 2].push({ from, end: at + 2 });
       }
     }
     return (start) => {
@@ -419,4 +423,20 @@ function krootArrivals(pages, parameters) {
       return best;
     };
   };
+}
+
+/** By subframe the DSM id on air and whose turn it is, where every DSM header of the subframe agrees. */
+function turnsOf(sections, blocks) {
+  const turns = new Map();
+  const broken = new Set();
+  for (const section of sections) {
+    if (section[1] === undefined) continue;
+    const { byte } = section[1];
+    const turn = ((((byte & 15) - section.svid - section.subframe / 30) % blocks) + blocks) % blocks;
+    const known = turns.get(section.subframe);
+    if (known === undefined) turns.set(section.subframe, { id: byte >> 4, turn });
+    else if (known.id !== byte >> 4 || known.turn !== turn) broken.add(section.subframe);
+  }
+  for (const subframe of broken) turns.delete(subframe);
+  return turns;
 }

@@ -153,6 +153,28 @@ export function parseDsmKroot(bytes: Uint8Array, keyType: KeyType): DsmKroot | n
   };
 }
 
+/**
+ * A whole DSM-KROOT from one whose padding is missing: `known` says which bytes are there. Null where more is missing,
+ * or the length is not that of a signature of this type. P_DK is a hash over the signed message and the signature.
+ */
+export function completeDsmKroot(
+  bytes: Uint8Array,
+  known: readonly boolean[],
+  nmaHeader: number,
+  keyType: KeyType,
+): Uint8Array | null {
+  const blocks = known[0] && known[2] ? numberOfKrootBlocks(bytes[0]) : null;
+  if (blocks === null || blocks * DSM_BLOCK_BYTES > bytes.length) return null;
+  const dsm = parseDsmKroot(bytes.subarray(0, blocks * DSM_BLOCK_BYTES), keyType);
+  if (dsm === null) return null;
+  const paddingFrom = dsm.bytes.length - dsm.padding.length;
+  for (let i = 0; i < paddingFrom; i++) if (!known[i]) return null;
+  const digest = sha256(krootSignedMessage(dsm, nmaHeader), dsm.signature);
+  if (dsm.padding.length > digest.length) return null;
+  dsm.bytes.set(digest.subarray(0, dsm.padding.length), paddingFrom);
+  return dsm.bytes;
+}
+
 /** What is signed: the NMA header byte the message was broadcast with, then CIDKR through KROOT. */
 export function krootSignedMessage(dsm: DsmKroot, nmaHeader: number): Uint8Array {
   if (!Number.isInteger(nmaHeader) || nmaHeader < 0 || nmaHeader > 0xff) {

@@ -22,10 +22,11 @@ import type {
 import { authenticate, type Authenticated } from "./authenticated.js";
 import { bitsEqual, copyBits, readBits } from "./bits.js";
 import { Chain, chainIdentity, type PublicKeyName } from "./chain.js";
-import { parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
+import { completeDsmKroot, parseDsmKroot, verifyDsmKroot, type DsmKroot } from "./dsm-kroot.js";
 import { parseDsmPkr, verifyDsmPkr } from "./dsm-pkr.js";
 import { DsmStore, FIRST_PKR_ID, type DsmCandidate } from "./dsm-store.js";
 import { searchKeyTail } from "./key-search.js";
+import { KrootInference } from "./kroot-inference.js";
 import { KeyRing, type GivenKey, type GivenRoot, type KeyRingSnapshot, type RingKey } from "./key-ring.js";
 import type { Mac } from "./mac.js";
 import { macLookup, messageIndexOf } from "./mac-lookup-table.js";
@@ -256,6 +257,8 @@ export class OsnmaEngine {
   readonly #dsm = new DsmStore();
   /** Pages that fail the time condition are collected apart: only an alert may act from there. */
   readonly #untimelyDsm = new DsmStore();
+  /** While no chain was known yet. */
+  #inference: KrootInference | null = new KrootInference();
   #subframes: Subframe[] = [];
   #untimely: Subframe | null = null;
 
@@ -480,6 +483,33 @@ export class OsnmaEngine {
       this.#placeHeaderless(subframe.gst - SUBFRAME_SECONDS, header, end);
     }
     this.#takeHkroot(satellite, index, header, end);
+    if (this.#inference !== null) this.#inferKroot(this.#inference, subframe, satellite, index);
+  }
+
+  /** Before the first chain: a DSM-KROOT of which only what no signature needs is missing is tried. */
+  #inferKroot(
+    inference: KrootInference,
+    subframe: Subframe,
+    satellite: SatelliteSubframe,
+    index: number,
+  ): void {
+    if (this.#alert || this.#chains().length > 0) {
+      this.#inference = null;
+      return;
+    }
+    inference.push(satellite.svid, subframe.gst, satellite.hkroot, index);
+    const nmaHeader = subframe.nmaHeader;
+    const found = nmaHeader === null ? null : inference.message();
+    if (nmaHeader === null || found === null) return;
+    const types = new Set(this.#candidates(found.bytes[0] & 0x0f).map(({ key }) => key.type));
+    for (const type of types) {
+      const message = completeDsmKroot(found.bytes, found.known, nmaHeader, type);
+      if (message === null || !inference.mayTry(subframe.gst, message)) continue;
+      if (!this.#tryKroot(message, nmaHeader)) continue;
+      const { dsmId } = found;
+      this.#dsm.decided({ dsmId, nmaHeader, message, before: null, leading: true }, "verified");
+      return;
+    }
   }
 
   /** Places the blocks of a subframe whose page 0 nobody delivered under the header that came next. */
