@@ -3,7 +3,6 @@
  * (docs/recording.md), or either behind gzip. Which it is, the first bytes say. Edge: reads files.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { constants, createGunzip } from "node:zlib";
 import { OsnmadError } from "../errors.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
 import type { RecordingHead, RecordingNote } from "../recorder/format.js";
@@ -177,6 +176,8 @@ class Capture implements CaptureSource {
 
   async #readGzip(start: Uint8Array, push: CapturePush, listeners: CaptureListeners): Promise<void> {
     // A file that was cut gives what is there.
+    // Loaded when it is needed: a plain capture's replay is short enough to notice.
+    const { constants, createGunzip } = await import("node:zlib");
     const gunzip = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH });
     const feeding = this.#each(start, async (chunk) => {
       if (gunzip.destroyed) return;
