@@ -30,9 +30,9 @@ export function registerDoctor(program: Command): void {
     .command("doctor")
     .summary("say what would keep this machine from authenticating")
     .description(
-      "Looks at what authentication needs: Node, the clock and who keeps it, leap seconds, key\n" +
-        "material, folders, and the receiver with the messages it sends. Nothing is changed; the\n" +
-        "receiver is asked for its version and listened to.",
+      "Looks at what authentication needs: Node, the clock and who keeps it, leap\n" +
+        "seconds, key material, folders, and the receiver with what it sends. Nothing\n" +
+        "is changed; the receiver is asked who it is and how it is set, and heard.",
     )
     .option("--port <port>", "auto, a device, tcp://host:port, or none to leave the receiver out", "auto")
     .option("--seconds <n>", "how long to listen to the receiver", wholeNumber("seconds", 1, 600), 5)

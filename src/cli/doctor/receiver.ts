@@ -79,9 +79,12 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
     const client = new UbxClient(link);
     const identity = await identityOrNull(client);
     const heard = await listen(link, { ...options, identity });
-    checks.push(...heardChecks(heard));
-    if (identity !== null && hasConfigurationKeys(identity))
-      checks.push(await settingsCheck(client, identity));
+    const found = heardChecks(heard);
+    if (identity === null || !hasConfigurationKeys(identity)) checks.push(...found);
+    else {
+      const settings = await settingsCheck(client, identity);
+      checks.push(...(settings.status === "warning" ? found.map(switchedOnLater) : found), settings);
+    }
   } catch (error) {
     if (!(error instanceof OsnmadError)) throw error;
     checks.push(problem("receiver", error.message, error.remedy));
@@ -89,6 +92,17 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
     await link.close();
   }
   return checks;
+}
+
+/** What is not sent because it is not switched on is not in the way: the daemon does that at each connect. */
+function switchedOnLater(check: Check): Check {
+  return check.status === "problem" && (check.name === "sfrbx" || check.name === "page-time")
+    ? warning(
+        check.name,
+        check.found,
+        "Settings are missing, see below: osnmad run switches them on at each connect.",
+      )
+    : check;
 }
 
 /** Asks at the link's rate and, on a UART, at the others; nothing is switched on for it. */
