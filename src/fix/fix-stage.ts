@@ -72,8 +72,11 @@ export interface FixInputs {
 
 export interface FixStageOptions {
   readonly mode: Mode;
+  /** As `PipelineOptions.timeAssurance`, and the same. */
+  readonly timeAssurance?: "capture" | "independent";
   readonly softwareVersion: string;
-  readonly policy?: Policy;
+  /** A function is asked at each epoch: a daemon may be told another policy while it runs. */
+  readonly policy?: Policy | (() => Policy);
   readonly thresholds?: Partial<WatchThresholds>;
   readonly solver?: SolverOptions;
   /** Makes the evidence of a fix and returns the id of its root object. */
@@ -99,7 +102,7 @@ export class FixStage {
   readonly #emit: (record: FixRecord | EventRecord) => void;
   readonly #own: OwnSolutions;
   readonly #watch: ConsistencyWatch;
-  readonly #policy: Policy;
+  readonly #policy: () => Policy;
   readonly #timeAssurance: TimeAssurance;
   readonly #ephemerides: (
     { readonly words: readonly Uint8Array[]; readonly ephemeris: Ephemeris | null } | undefined
@@ -122,8 +125,9 @@ export class FixStage {
     this.#emit = emit;
     this.#own = new OwnSolutions(engine, options.solver);
     this.#watch = new ConsistencyWatch(options.thresholds);
-    this.#policy = options.policy ?? "default";
-    this.#timeAssurance = options.mode === "live" ? "independent" : "capture";
+    const { policy = "default" } = options;
+    this.#policy = typeof policy === "function" ? policy : () => policy;
+    this.#timeAssurance = options.timeAssurance ?? (options.mode === "live" ? "independent" : "capture");
   }
 
   /** Takes in one UBX message of the receiver. */
@@ -212,7 +216,7 @@ export class FixStage {
 
     const gateReason = engine.timeGateReason;
     const circumstances = {
-      policy: this.#policy,
+      policy: this.#policy(),
       mode: this.#options.mode,
       state,
       nmaStatus,

@@ -15,6 +15,12 @@ const MAX_SVID = 36;
 
 export interface PipelineOptions extends Omit<OsnmaOptions, "timeAssurance" | "onTag"> {
   readonly mode: Mode;
+  /**
+   * What the time condition rests on: the capture's own timeline, or the trusted time given with the bytes, without
+   * which nothing is authenticated. Mode `live` takes only the second; a live run with test keys is `simulated` and
+   * must be held to the same. Default: `independent` in mode `live`, else `capture`.
+   */
+  readonly timeAssurance?: "capture" | "independent";
   /** Seconds of capture left out at the beginning. */
   readonly startOffsetSeconds?: number;
   /**
@@ -37,6 +43,18 @@ export interface FixStagePort {
 
 export type FixStageMaker = (engine: OsnmaEngine, emit: (record: OutputRecord) => void) => FixStagePort;
 
+/** What the time condition rests on, by the options. @throws RangeError for a live run on its own timeline. */
+export function timeAssuranceOf(options: {
+  readonly mode: Mode;
+  readonly timeAssurance?: "capture" | "independent";
+}): "capture" | "independent" {
+  const { mode, timeAssurance = mode === "live" ? "independent" : "capture" } = options;
+  if (mode === "live" && timeAssurance !== "independent") {
+    throw new RangeError("a live run takes its time from a clock independent of the signal");
+  }
+  return timeAssurance;
+}
+
 export class Pipeline {
   readonly engine: OsnmaEngine;
   readonly framer = new Framer();
@@ -44,6 +62,7 @@ export class Pipeline {
   readonly #frames: FrameSink;
   readonly #fix: FixStagePort | null;
   readonly #mode: Mode;
+  readonly #timeAssurance: "capture" | "independent";
   readonly #options: PipelineOptions;
   #trusted: TrustedTime | null | undefined = undefined;
   /** The capture's own timeline; one object, moved on with every page. */
@@ -62,10 +81,11 @@ export class Pipeline {
   constructor(options: PipelineOptions, emit: (record: PipelineRecord) => void) {
     this.#options = options;
     this.#mode = options.mode;
+    this.#timeAssurance = timeAssuranceOf(options);
     this.engine = new OsnmaEngine(
       {
         ...options,
-        timeAssurance: options.mode === "live" ? "independent" : "capture",
+        timeAssurance: this.#timeAssurance,
         onTag: options.tags === true ? emit : null,
       },
       { event: emit, authenticated: emit },
@@ -122,8 +142,8 @@ export class Pipeline {
     this.#satellitePages[page.svid]++;
     this.#satelliteLast[page.svid] = gst;
     if (page.hasOsnma) this.#satelliteOsnma[page.svid] = 1;
-    if (this.#mode === "live") {
-      // Live, only a clock independent of the signal counts.
+    if (this.#timeAssurance === "independent") {
+      // Only a clock independent of the signal counts.
       this.engine.push(page, gst, stamp?.assurance === "independent" ? stamp : null);
       return;
     }
@@ -141,6 +161,11 @@ export class Pipeline {
     this.#stream.end();
     this.#fix?.end();
     return this.summary();
+  }
+
+  /** CRC-valid E1-B pages that came. */
+  get pages(): number {
+    return this.#stream.counts.pages["E1-B"];
   }
 
   /** Pages that got a time. */
@@ -200,7 +225,7 @@ export class Pipeline {
       badBytes: this.framer.counts.skippedBytes,
       rule: engine.rule,
       mode: this.#mode,
-      timeAssurance: this.#mode === "live" ? "independent" : "capture",
+      timeAssurance: this.#timeAssurance,
       firstPageGst: this.#startGst,
       lastPageGst: this.#lastGst,
       pagesE5b: stream.pages.E5b,

@@ -132,7 +132,7 @@ function nameOf(line: string): string {
 }
 
 /** The text of a TXT sentence (total, number, type, text), else null. */
-function textOf(line: string): string | null {
+export function textOf(line: string): string | null {
   const match = /^[$!][A-Z]{2}TXT,[^,]*,[^,]*,[^,]*,(.*?)(?:\*[0-9A-Fa-f]{2})?$/.exec(line);
   // It goes to terminals: nothing in it may be taken for a command.
   return match === null ? null : match[1].slice(0, MAX_TEXT_CHARACTERS).replace(/[^\x20-\x7e]/g, "?");

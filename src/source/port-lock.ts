@@ -46,12 +46,24 @@ export function lockFolder(environment: NodeJS.ProcessEnv = process.env): string
  */
 export function lockPort(device: string, folder = lockFolder()): () => void {
   const path = join(folder, `osnmad-${device.replace(/[^A-Za-z0-9.]+/g, "_")}.lock`);
+  return takeLock(path, (holder, cause) => {
+    const why =
+      holder === null ? `the lock file ${path} cannot be made` : `process ${holder} holds the port (${path})`;
+    return new OsnmadError("OSN_PORT_BUSY", `${device}: ${why}.`, { cause });
+  });
+}
+
+/** Takes the lock at `path`; `refused` makes the error, with the process that holds it where there is one. */
+export function takeLock(
+  path: string,
+  refused: (holder: number | null, cause?: unknown) => Error,
+): () => void {
   const own = `${JSON.stringify(holderOf(process.pid))}\n`;
   const draft = `${path}.${process.pid}.${drafts++}`;
   try {
     writeFileSync(draft, own, { flag: "wx", mode: 0o644 });
   } catch (cause) {
-    throw new OsnmadError("OSN_PORT_BUSY", `The lock file ${path} cannot be made.`, { cause });
+    throw refused(null, cause);
   }
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -60,22 +72,18 @@ export function lockPort(device: string, folder = lockFolder()): () => void {
         linkSync(draft, path);
         return releaserOf(path, own);
       } catch (cause) {
-        if ((cause as { code?: unknown }).code !== "EEXIST") {
-          throw new OsnmadError("OSN_PORT_BUSY", `The lock file ${path} cannot be made.`, { cause });
-        }
+        if ((cause as { code?: unknown }).code !== "EEXIST") throw refused(null, cause);
       }
       const text = contentOf(path);
       if (text === null) continue;
       const holder = parsed(text);
-      if (holder !== null && isAlive(holder)) {
-        throw new OsnmadError("OSN_PORT_BUSY", `${device}: process ${holder.pid} holds the port (${path}).`);
-      }
+      if (holder !== null && isAlive(holder)) throw refused(holder.pid);
       removeStale(path, `${draft}.stale`, text);
     }
   } finally {
     unlinkSync(draft);
   }
-  throw new OsnmadError("OSN_PORT_BUSY", `${device}: others take and leave the lock ${path}.`);
+  throw refused(null, new Error("others take and leave it"));
 }
 
 let drafts = 0;

@@ -46,6 +46,15 @@ const USB_DEPTH = 4;
 
 /** All ports of USB devices, u-blox receivers first. */
 export async function findPorts(options: DiscoveryOptions = {}): Promise<FoundPort[]> {
+  return together(options, await listedPorts(options.list));
+}
+
+/** The same without asking serialport: at once, as far as by-id and sysfs tell. */
+export function portsNow(options: DiscoveryOptions = {}): FoundPort[] {
+  return together(options, []);
+}
+
+function together(options: DiscoveryOptions, listed: readonly FoundPort[]): FoundPort[] {
   const dev = options.dev ?? "/dev";
   const found = new Map<string, FoundPort>();
   const add = (port: FoundPort): void => {
@@ -54,7 +63,7 @@ export async function findPorts(options: DiscoveryOptions = {}): Promise<FoundPo
   };
   for (const port of portsById(dev)) add(port);
   for (const port of portsOfSysfs(dev, options.sys ?? "/sys")) add(port);
-  for (const port of await listedPorts(options.list)) add(port);
+  for (const port of listed) add(port);
   return [...found.values()].sort(
     (a, b) => Number(b.ublox) - Number(a.ublox) || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0),
   );
