@@ -15,6 +15,7 @@ const edges = [
   "time",
   "recorder",
   "fuzz",
+  "daemon",
   "cli",
 ];
 

@@ -84,6 +84,26 @@ export const ERRORS = {
     cause: "The connection to the receiver cannot be made or was lost.",
     remedy: "Check cable and power, or the server and its address; the daemon goes on trying.",
   },
+  OSN_CONFIG_UNREADABLE: {
+    exit: 3,
+    http: 404,
+    cause: "The configuration file cannot be read.",
+    remedy:
+      "Check the path and that this user may read it; without --config the usual places are looked at (docs/configuration.md).",
+  },
+  OSN_CONFIG_INVALID: {
+    exit: 2,
+    http: 400,
+    cause: "The configuration says something that is not understood.",
+    remedy:
+      "Read the message; `osnmad config check` tries a file, and docs/configuration.md has every option.",
+  },
+  OSN_ALREADY_RUNNING: {
+    exit: 9,
+    http: 409,
+    cause: "Another osnmad already works with this data folder.",
+    remedy: "Stop that process, or give this one another --data-dir.",
+  },
   OSN_EVIDENCE_UNREADABLE: {
     exit: 3,
     http: 400,

@@ -11,6 +11,8 @@ import { VERSION } from "./version.js";
 type Register = (program: Command) => void;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  run: async () => (await import("./commands/run.js")).registerRun,
+  config: async () => (await import("./commands/config.js")).registerConfig,
   replay: async () => (await import("./commands/replay.js")).registerReplay,
   inspect: async () => (await import("./commands/inspect.js")).registerInspect,
   capture: async () => (await import("./commands/capture.js")).registerCapture,

@@ -28,7 +28,10 @@ export interface ReplayRunOptions {
 /** While paced, input goes in small pieces so that it arrives as it would live. */
 const PACED_CHUNK_BYTES = 1024;
 
-export function newPipeline(options: ReplayRunOptions, emit: (record: PipelineRecord) => void): Pipeline {
+export function newPipeline(
+  options: Pick<ReplayRunOptions, "material" | "pipeline">,
+  emit: (record: PipelineRecord) => void,
+): Pipeline {
   const { material } = options;
   const pipeline = new Pipeline(
     {

@@ -15,7 +15,7 @@ import type {
   TimeAssurance,
 } from "../pipeline/records.js";
 import type { Store } from "../store/store.js";
-import type { StatusRecord } from "./schemas.js";
+import type { LiveStatus, StatusRecord } from "./schemas.js";
 
 export interface RecorderOptions {
   readonly mode: Mode;
@@ -27,6 +27,10 @@ export interface RecorderOptions {
   readonly batchRecords?: number;
   /** Records that may wait while the disk refuses; at least a batch. */
   readonly queueRecords?: number;
+  /** A live run: what to say of receiver, clock and line. Left out for a replay. */
+  readonly live?: () => LiveStatus;
+  /** Told of records when they are on disk, in order, and not before. Must not throw and must not push. */
+  readonly onCommitted?: (records: readonly CommittedRecord[]) => void;
   /** Told once when the store begins to refuse and once when it takes again (null). */
   readonly onFault?: (fault: string | null) => void;
   /** Milliseconds since 1970. */
@@ -42,8 +46,10 @@ const DEFAULT_QUEUE_RECORDS = 1000;
 const RETRY_MS = 500;
 const PRUNE_INTERVAL_MS = 10_000;
 
+export type CommittedRecord = Exclude<OutputRecord, SummaryRecord>;
+
 interface Queued {
-  readonly record: Exclude<OutputRecord, SummaryRecord>;
+  readonly record: CommittedRecord;
   /** Of a fix. */
   readonly evidence: FixEvidence | null;
 }
@@ -208,6 +214,7 @@ export class RunRecorder {
   /** Takes the run out of the store again: for one that failed before it brought anything. */
   discard(): void {
     this.#finished = true;
+    this.#pending = [];
     this.#settle();
     this.#store.removeRun(this.runId);
     this.#store.servedRun = null;
@@ -235,7 +242,9 @@ export class RunRecorder {
       ttfafSeconds: this.#ttfafSeconds,
       counts: { ...this.#counts, fixes: { ...this.#counts.fixes } },
       queue: { waiting: this.#pending.length, refused: this.#refused },
-      replay: mode === "live" ? null : { progress: this.#progress, finished: this.#finished },
+      replay:
+        this.#options.live !== undefined ? null : { progress: this.#progress, finished: this.#finished },
+      live: this.#options.live?.() ?? null,
       startedAt: new Date(this.#startedAtMs).toISOString(),
     };
   }
@@ -307,8 +316,11 @@ export class RunRecorder {
       else if (record.type === "event") this.#counts.events += 1;
       else this.#counts.authenticated += 1;
     }
+    const committed = this.#pending;
     this.#pending = [];
     this.#satellites = null;
     this.#osnma = null;
+    const { onCommitted } = this.#options;
+    if (committed.length > 0) onCommitted?.(committed.map(({ record }) => record));
   }
 }

@@ -245,6 +245,56 @@ export const OsnmaSchema = withId(
   }),
 );
 
+export const LiveSchema = withId(
+  "Live",
+  Type.Object(
+    {
+      why: nullable(
+        Type.String({ description: "Why nothing is authenticated now, in words; null while something is" }),
+      ),
+      receiver: Type.Object({
+        state: oneOf(["idle", "opening", "settling", "alive", "closing", "waiting", "stopped"]),
+        port: nullable(Type.String({ description: "What is connected, or was last" })),
+        reason: nullable(Type.String({ description: "Why it is not connected" })),
+        model: nullable(Type.String()),
+        firmware: nullable(Type.String()),
+        protocol: nullable(Type.String()),
+        configuration: oneOf(["none", "pending", "applied", "partly", "refused"]),
+        connections: Count,
+      }),
+      time: Type.Object({
+        state: oneOf(["trusted", "holdover", "untrusted"]),
+        reason: nullable(Type.String()),
+        detail: nullable(Type.String()),
+        source: nullable(Type.String()),
+        boundSeconds: nullable(Type.Number()),
+        allows: oneOf(["all", "slow", "none"], { description: "Which tags the bound alone lets through" }),
+      }),
+      line: Type.Object(
+        {
+          bytes: Count,
+          frames: Count,
+          skippedBytes: Count,
+          badChecksums: Count,
+          pages: Count,
+          epochs: Type.Integer({ minimum: 0, description: "Fixes given, of any grade" }),
+        },
+        { description: "What arrived since the start" },
+      ),
+      recording: nullable(
+        Type.Object({
+          recording: Type.Boolean(),
+          fault: nullable(Type.String()),
+          bytesRecorded: Count,
+          bytesLost: Count,
+        }),
+      ),
+    },
+    { description: "The receiver, the clock and the line of a live run" },
+  ),
+);
+export type LiveStatus = Static<typeof LiveSchema>;
+
 export const StatusSchema = withId(
   "Status",
   Type.Object({
@@ -268,6 +318,7 @@ export const StatusSchema = withId(
     replay: nullable(
       Type.Object({ progress: Type.Number({ minimum: 0, maximum: 1 }), finished: Type.Boolean() }),
     ),
+    live: nullable(refTo(LiveSchema)),
     startedAt: Type.String({ format: "date-time" }),
   }),
 );
@@ -388,6 +439,7 @@ export const SHARED_SCHEMAS = [
   EventSchema,
   SatelliteSchema,
   OsnmaSchema,
+  LiveSchema,
   StatusSchema,
   ProblemSchema,
 ];

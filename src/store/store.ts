@@ -56,7 +56,8 @@ export class Store {
   readonly evidence: EvidenceStore;
   readonly arrivals: ArrivalStore;
   readonly #provenance: ProvenanceStore;
-  readonly #retention: Retention;
+  #retention: Retention;
+  readonly #now: () => number;
   readonly #database: SqliteDatabase;
   readonly #dataVersion: Statement;
   readonly #listeners = new Set<() => void>();
@@ -68,6 +69,7 @@ export class Store {
     this.#database = database;
     this.runs = new RunStore(database, options.keepRuns ?? DEFAULT_KEPT_RUNS);
     const now = options.now ?? Date.now;
+    this.#now = now;
     const provenance = new ProvenanceStore(database);
     this.#provenance = provenance;
     this.evidence = new EvidenceStore(database, provenance);
@@ -137,6 +139,18 @@ export class Store {
   /** Begins a run and returns its number. */
   beginRun(run: NewRun): number {
     return this.write(() => this.runs.begin(run));
+  }
+
+  /** Other bounds of age and size from now on. @throws RangeError as the constructor does; the old ones stay then. */
+  retain(options: RetentionOptions): void {
+    this.#retention = new Retention(
+      this.#database,
+      this.runs,
+      this.evidence,
+      this.#provenance,
+      options,
+      this.#now,
+    );
   }
 
   /** Lets go what is beyond the bounds of runs, age and size, one step of bounded size; true while there is more. */

@@ -55,6 +55,7 @@ const SCHEMAS = [
   "Evidence",
   "Feature",
   "Fix",
+  "Live",
   "Osnma",
   "Problem",
   "Provenance",

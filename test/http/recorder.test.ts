@@ -59,6 +59,7 @@ describe("the run recorder", () => {
       },
       queue: { waiting: 0, refused: 0 },
       replay: { progress: 0.25, finished: false },
+      live: null,
       startedAt: "2026-01-02T00:00:00.000Z",
     });
     recorder.osnma(authenticatingOsnma);

@@ -162,10 +162,8 @@ function runVector(vector: VectorFiles, options: ConformanceOptions): Conformanc
     const csv = readVectorCsv(vector.csv);
     const pipeline = newPipeline(
       {
-        capture: vector.csv,
         material,
         pipeline: { ...pipelineOptions, mode: material.simulated ? "simulated" : "replay" },
-        speed: "max",
       },
       (record) => {
         if (record.type === "event") events.push(record);

@@ -7,19 +7,16 @@ import type { Command } from "commander";
 import { InvalidArgumentError, Option } from "commander";
 import { homedir } from "node:os";
 import { basename, resolve } from "node:path";
-import type { FastifyInstance } from "fastify";
 import { OsnmadError } from "../../errors.js";
-import { loopbackAddress } from "../../http/loopback.js";
 import type { RunRecorder } from "../../http/run-recorder.js";
 import type { Mode, SummaryRecord, TimeAssurance } from "../../pipeline/records.js";
 import { defaultDataDirectory } from "../data-directory.js";
+import { assertMayListen, DRAIN_MS, startApi, stopOnSignal, type Api } from "../serving.js";
 
 export { defaultDataDirectory };
 
 /** What waits in the recorder is put on disk, and so becomes visible, at least this often. */
 const FLUSH_INTERVAL_MS = 500;
-/** How long requests and replay may take to end after a signal. */
-const DRAIN_MS = 5_000;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 export interface ServeOptions {
@@ -95,32 +92,16 @@ export function registerServe(program: Command, dependencies: ServeDependencies)
 }
 
 async function serve(options: ServeOptions, dependencies: ServeDependencies): Promise<void> {
-  const [
-    { openStore },
-    { TokenWatch },
-    { RunRecorder },
-    { addressOf, buildServer, listen },
-    { destination, pino },
-  ] = await Promise.all([
+  const [{ openStore }, { TokenWatch }, { RunRecorder }, { destination, pino }] = await Promise.all([
     import("../../store/store.js"),
     import("../../store/token-file.js"),
     import("../../http/run-recorder.js"),
-    import("../../http/server.js"),
     import("pino"),
   ]);
-  addressOf(options.host, options.allowRemote);
   const { version } = dependencies;
   const dataDirectory = resolve(options.dataDir);
   const tokens = new TokenWatch(dataDirectory);
-  const remote = loopbackAddress(options.host) === null;
-  const requireToken = remote || options.requireToken;
-  if (requireToken && tokens.tokens().length === 0) {
-    throw new OsnmadError(
-      "OSN_LISTEN_REFUSED",
-      `${remote ? `${options.host} is not a loopback address` : "Tokens are asked for"}, and there is no token; ` +
-        "make one with osnmad token create.",
-    );
-  }
+  await assertMayListen(options, tokens);
   // Synchronous: the last lines before an end are the ones that are needed. Never a position at info or above.
   const logger = pino({ level: options.logLevel }, destination({ dest: 2, sync: true }));
   const stop = stopOnSignal();
@@ -142,21 +123,19 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
         else logger.error({ fault }, "the store takes no data; what comes waits, as far as there is room");
       },
     });
-    const app = buildServer({
-      store,
-      status: () => recorder.status(),
-      version,
-      logger,
-      requireToken,
-      tokens: () => tokens.tokens(),
-      limitLoopback: options.rateLimit !== undefined,
-      ...(options.rateLimit === undefined ? {} : { requestsPerSecond: options.rateLimit }),
-      notReady: () => (stop.signal.aborted ? "The server is stopping." : null),
-    });
+    let api: Api | null = null;
     try {
       try {
-        const url = await listen(app, options.host, options.port, options.allowRemote);
-        announce(url, source, dataDirectory, version);
+        api = await startApi({
+          ...options,
+          store,
+          tokens,
+          status: () => recorder.status(),
+          version,
+          logger,
+          notReady: () => (stop.signal.aborted ? "The server is stopping." : null),
+        });
+        announce(api.url, source, dataDirectory, version);
         logger.info({ run: recorder.runId, mode }, "replay begins");
         await replay(options, dependencies, recorder, stop.signal);
       } catch (error) {
@@ -170,7 +149,7 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
       );
       if (!options.exitAfterReplay) await goOnServing(recorder, stop.signalled);
     } finally {
-      await closeServer(app);
+      await api?.close();
     }
   } finally {
     store.close();
@@ -251,38 +230,6 @@ function drained(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => setTimeout(resolve, DRAIN_MS, null).unref(), { once: true });
   });
-}
-
-async function closeServer(app: FastifyInstance): Promise<void> {
-  // A client that does not read its answer would otherwise hold up the end.
-  const cut = setTimeout(() => {
-    app.server.closeAllConnections();
-  }, DRAIN_MS);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(cut);
-  }
-}
-
-/** Turns the first SIGINT or SIGTERM into an abort; a second one ends the process as usual. */
-function stopOnSignal(): { signal: AbortSignal; signalled: Promise<void>; release: () => void } {
-  const controller = new AbortController();
-  let onSignal = (): void => undefined;
-  const release = (): void => {
-    process.removeListener("SIGINT", onSignal);
-    process.removeListener("SIGTERM", onSignal);
-  };
-  const signalled = new Promise<void>((resolve) => {
-    onSignal = () => {
-      release();
-      controller.abort();
-      resolve();
-    };
-  });
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
-  return { signal: controller.signal, signalled, release };
 }
 
 function announce(url: string, source: string, dataDirectory: string, version: string): void {

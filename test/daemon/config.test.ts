@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigSchema, optionRows, RELOADABLE } from "../../src/daemon/config.js";
+import { loadConfig, variableOf } from "../../src/daemon/config-sources.js";
+import { optionTable } from "../../src/daemon/option-table.js";
+import { docText } from "../docs/markdown.js";
+
+describe("the configuration", () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), "osnmad-config-"));
+  });
+  afterEach(() => {
+    rmSync(home, { recursive: true });
+  });
+  const load = (
+    toml: string | null,
+    environment: Record<string, string> = {},
+    flags: Record<string, unknown> = {},
+  ) => {
+    const file = join(home, "osnmad.toml");
+    if (toml !== null) writeFileSync(file, toml);
+    return loadConfig({ file: toml === null ? null : file, environment, home, flags });
+  };
+
+  it("is whole without any file", () => {
+    const { config, file } = load(null);
+    expect(file).toBeNull();
+    expect(config.receiver).toMatchObject({ port: "auto", baud: "auto", profile: "auto" });
+    expect(config.http).toMatchObject({ host: "127.0.0.1", port: 4747, allow_remote: false });
+  });
+
+  it("takes the later source: file, environment, command line, and says which", () => {
+    const { config, said } = load(
+      '[receiver]\nport = "/dev/a"\nbaud = 9600\n[log]\nlevel = "debug"\n',
+      { OSNMAD_RECEIVER__PORT: "/dev/b", OSNMAD_TRUST__MERKLE: "x.xml:y.xml", OSNMAD_HTTP__ENABLED: "false" },
+      { "log.level": "warn", "http.port": undefined },
+    );
+    expect(config.receiver).toMatchObject({ port: "/dev/b", baud: 9600 });
+    expect(config.trust.merkle).toEqual(["x.xml", "y.xml"]);
+    expect(config.http).toMatchObject({ enabled: false, port: 4747 });
+    expect(config.log.level).toBe("warn");
+    expect(said.get("receiver.port")).toBe("OSNMAD_RECEIVER__PORT");
+    expect(said.get("receiver.baud")).toContain("osnmad.toml");
+    expect(said.get("log.level")).toBe("the command line");
+  });
+
+  it("refuses what it does not know or cannot take, by name and place", () => {
+    const refusal = (toml: string | null, environment = {}): string => {
+      try {
+        load(toml, environment);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "OSN_CONFIG_INVALID" });
+        return (error as Error).message;
+      }
+      throw new Error("taken");
+    };
+    expect(refusal("[reciever]\n")).toContain('no option "reciever"');
+    expect(refusal("[receiver]\nprot = 1\n")).toContain('no option "receiver.prot"');
+    expect(refusal("[http]\nport = 70000\n")).toMatch(/http\.port: expected integer, 0 to 65535, not 70000/);
+    expect(refusal('[fix]\npolicy = "lax"\n')).toMatch(/fix\.policy: default, strict, not "lax"/);
+    expect(refusal("[http]\nport = \n")).toContain("line 2");
+    expect(refusal("[fix.thresholds]\ncn0StepDB = 1\n")).toContain("fix.thresholds.cn0StepDB");
+    expect(refusal(null, { OSNMAD_HTTP__PORT: "many" })).toContain("OSNMAD_HTTP__PORT");
+    expect(refusal(null, { OSNMAD_HTTP__PROT: "1" })).toContain("OSNMAD_HTTP__PROT");
+  });
+
+  it("that is named and not there is an error, one in the usual places is not", () => {
+    expect(() => loadConfig({ file: join(home, "none.toml"), environment: {}, home, flags: {} })).toThrow(
+      expect.objectContaining({ code: "OSN_CONFIG_UNREADABLE" }),
+    );
+    expect(load(null, { OSNMAD_SHARED: "/x", OSNMADX: "1", OSNMAD_SOMETHING: "1" }).said.size).toBe(0);
+  });
+
+  it("explains every option, and only options that are there can be reloaded", () => {
+    const rows = optionRows();
+    for (const { name, description } of rows) expect(description.length, name).toBeGreaterThan(8);
+    for (const name of RELOADABLE) expect(rows.map((row) => row.name)).toContain(name);
+    expect(new Set(rows.map(({ name }) => variableOf(name))).size).toBe(rows.length);
+    // Every default is what the schema takes.
+    expect(JSON.parse(JSON.stringify(ConfigSchema))).toMatchObject({ type: "object" });
+  });
+
+  it("is documented as the schema has it (node scripts/configuration-doc.mjs)", () => {
+    const text = docText("configuration.md");
+    const from = text.indexOf("<!-- options: begin -->\n") + "<!-- options: begin -->\n".length;
+    expect(text.slice(from, text.indexOf("<!-- options: end -->")).trim()).toBe(optionTable().trim());
+  });
+});
