@@ -31,10 +31,15 @@ function signedBits(type: number, word: Uint8Array): string {
 export class SignedData {
   readonly #words = new Set<string>();
 
+  /** A word that was sent. */
+  add(svid: number, wordType: number, word: Uint8Array): void {
+    if (wordType in SIGNED) this.#words.add(`${svid} ${wordType} ${signedBits(wordType, word)}`);
+  }
+
   /** Learns from a stream nobody touched; several may be told. */
   learn(bytes: Uint8Array): void {
     const stream = new ReceiverStream<null>(({ svid, wordType, word }) => {
-      if (wordType in SIGNED) this.#words.add(`${svid} ${wordType} ${signedBits(wordType, word)}`);
+      this.add(svid, wordType, word);
     });
     const framer = new Framer();
     const sink = {
@@ -51,7 +56,7 @@ export class SignedData {
   learnAuthenticated(record: AuthenticatedRecord): void {
     for (const type of WORDS_OF[record.data]) {
       const word = Buffer.from(record.words[String(type)], "hex");
-      this.#words.add(`${record.svid} ${type} ${signedBits(type, word)}`);
+      this.add(record.svid, type, word);
     }
   }
 

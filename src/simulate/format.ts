@@ -197,6 +197,12 @@ export const ATTACK_EXPECT = table({
   signs: opt(Type.Array(text(), { maxItems: 32 })),
   /** Event names, signs or reasons that must not come. */
   never: opt(Type.Array(text(), { maxItems: 32 })),
+  /** Grade of our own position from `within` after the attack's beginning to its end; "none" for no position at all. */
+  own: opt(oneOf("nav-authenticated", "unverified", "none")),
+  /** Seconds after the beginning from which `own` holds; `within` where left out. */
+  own_within: opt(number(0, 31_557_600)),
+  /** While the attack lasts, graded own positions stay within so many metres of where the receiver is. */
+  meters: opt(number(0, 10_000_000)),
   /** Satellites that must not be authenticated with data received while the attack lasts. */
   rejected: opt(Type.Array(svid(), { maxItems: 36 })),
 });

@@ -194,7 +194,9 @@ class Receiver {
     const heardGst = count / this.#rate;
     const own = this.#track.at(gst - startGst);
     const motion = attacks === null ? own : attacks.antenna(own, gst);
-    const delay = gst - heardGst;
+    // Linear GST in one double keeps no more than 0.1 us, which would make a clock jump of a slow delay.
+    const exact = this.#delay(gst);
+    const delay = Math.abs(exact - (gst - heardGst)) < 1e-6 ? exact : gst - heardGst;
     const { biasSeconds, drift } = this.#options.clock ?? DEFAULT_CLOCK;
     // The receiver sets its clock by whole milliseconds only, so the rest of a delay is in its bias.
     const trueBias = biasSeconds + drift * (gst - startGst);

@@ -37,6 +37,7 @@ interface Flags extends ServeFlags {
   readonly truth?: string;
   readonly list?: boolean;
   readonly example?: string;
+  readonly check?: boolean;
 }
 
 export function registerSimulate(program: Command): void {
@@ -68,6 +69,10 @@ export function registerSimulate(program: Command): void {
         "example",
       ]),
     )
+    .option(
+      "--check",
+      "run it through the pipeline, live, with a true clock, and compare with what its attacks must lead to",
+    )
     .option("--example <name>", "print one of them, to begin your own with");
   addServeOptions(command)
     .addHelpText(
@@ -79,6 +84,7 @@ Examples:
   osnmad simulate my.toml -o my.ubx
   osnmad replay my.ubx --fixes --merkle trust/TEST_OSNMA_MerkleTree_A.xml \\
     --public-key trust/TEST_OSNMA_PublicKey_2.xml --root-key trust/TEST_root-key_nominal.txt
+  osnmad simulate --check captures/attacks/replay.toml
   osnmad simulate my.toml -o - | osnmad inspect -
 ${SERVE_HELP}`,
     )
@@ -89,8 +95,9 @@ ${SERVE_HELP}`,
         throw new OsnmadError("OSN_USAGE", "simulate takes a scenario file, --list, or --example <name>.");
       }
       if (flags.serve !== undefined) return serve(scenario, flags);
+      if (flags.check === true) return check(scenario, flags);
       if (flags.output === undefined)
-        throw new OsnmadError("OSN_USAGE", "simulate needs -o <capture>, or --serve pty or tcp.");
+        throw new OsnmadError("OSN_USAGE", "simulate needs -o <capture>, --check, or --serve pty or tcp.");
       return run(scenario, flags.output, flags);
     });
 }
@@ -102,6 +109,23 @@ async function serve(path: string, flags: Flags): Promise<void> {
   }
   assertCapture(path);
   return serveReceiver(captureFeed(path, flags.loop === true), flags);
+}
+
+/** Ends with status 1 where anything is not as the scenario says. */
+async function check(path: string, flags: Flags): Promise<void> {
+  const { checkScenario } = await import("../scenario-check.js");
+  const { name, ok, attacks, forgeries, fixes, graded } = checkScenario(await readScenario(path, flags));
+  const out = [
+    `${name}: ${ok ? "as it must be" : "NOT as it must be"}; ${graded} of ${fixes} own positions graded`,
+  ];
+  for (const { kind, verdict, failures, shown, shownAfter } of attacks) {
+    const when = shown === null ? "" : ` (${shown} after ${shownAfter} s)`;
+    out.push(`  ${failures.length === 0 ? "ok  " : "FAIL"} ${kind}: ${verdict}${when}`);
+    for (const failure of failures) out.push(`         ${failure}`);
+  }
+  for (const forgery of forgeries) out.push(`  FAIL authenticated, and never signed: ${forgery}`);
+  process.stdout.write(`${out.join("\n")}\n`);
+  if (!ok) process.exitCode = 1;
 }
 
 async function readScenario(path: string, flags: Flags): Promise<Scenario> {
