@@ -70,7 +70,10 @@ describe("export pages of simulated captures", () => {
         if (bits.subarray(30 * i, 30 * i + 30).every((byte) => byte === 0)) zeros++;
     }
     expect(zeros).toBe(file.missing);
-    expect(verdicts(reread(file.path))).toEqual(verdicts(replayed("damaged")));
+    // A page that came twice is counted twice in the stream, and has one place in the file.
+    const replay = replayed("damaged");
+    const { repeated } = replay["pageTimes"] as { readonly repeated: number };
+    expect(verdicts(reread(file.path))).toEqual({ ...verdicts(replay), pages: replay.pages - repeated });
   });
 
   it("has the published form: header, rows of equal length in order of SVID, no line end at the end", async () => {
