@@ -3,16 +3,19 @@
  * serve.ts gives it those. Milliseconds are the receiver's own; whoever drives it may let them pass faster.
  */
 import type { ConfigKeyName } from "gnss-ubx";
-import { decodeMessage, encodeFrame, encodeMessage, Framer, MESSAGES } from "gnss-ubx";
+import { decodeMessage, encodeMessage, Framer } from "gnss-ubx";
 import { seededBytes } from "../seeded.js";
 import { sentence } from "../ubx-stream.js";
 import { Configuration } from "./configuration.js";
+import { Damage } from "./damage.js";
 import type { Fault, ScheduledFault } from "./faults.js";
 import type { FeedEpoch, FeedFrame } from "./feed.js";
 import { RXM_SFRBX } from "./feed.js";
 import type { ModelName, PortName, ReceiverModel } from "./models.js";
 import { receiverModel } from "./models.js";
-import type { StartKind } from "./start-up.js";
+import { monComms, monSys, monVer, navStatus, secUniqid, withUptime } from "./own-messages.js";
+import { PortSettings, TEXT_TYPES } from "./port-settings.js";
+import type { StartKind, TimeKnowledge } from "./start-up.js";
 import { asKnown, bootMs, hearsPages, timeKnowledge } from "./start-up.js";
 import { TransmitBuffer } from "./transmit-buffer.js";
 
@@ -56,19 +59,17 @@ const CFG_RST = 0x0604;
 const CFG_VALSET = 0x068a;
 const CFG_VALGET = 0x068b;
 const CFG_VALDEL = 0x068c;
-/** Portids of MON-COMMS as F9 receivers gave them. */
-const PORT_ID: Readonly<Record<PortName, number>> = { UART1: 0x0100, USB: 0x0300 };
-
-const NAME_OF = new Map<number, string>(MESSAGES.map((row) => [(row.class << 8) | row.id, row.name]));
 /** Of the feed these are left out: the receiver tells of itself. */
 const OWN_MESSAGES = new Set([MON_VER, MON_COMMS, MON_SYS, SEC_UNIQID]);
 
 export class VirtualReceiver {
-  #model: ReceiverModel;
-  #port: PortName;
+  readonly #model: ReceiverModel;
+  readonly #port: PortName;
   readonly #seed: string;
   #uniqueId: Uint8Array;
   #configuration: Configuration;
+  #settings: PortSettings;
+  readonly #damage: Damage;
   readonly #feed: Iterator<FeedEpoch>;
   #nextEpoch: FeedEpoch | null = null;
   #framer = new Framer();
@@ -100,7 +101,6 @@ export class VirtualReceiver {
   #outBytes = 0;
   #receivedBytes = 0;
   #skippedBytes = 0;
-  #damaged = 0;
   /** Epochs of the feed, and those of them that it navigated at, since its start. */
   #heard = 0;
   #epochs = 0;
@@ -108,8 +108,6 @@ export class VirtualReceiver {
   #allocUntold = false;
   /** The last of each message, to answer polls. */
   readonly #latest = new Map<number, Uint8Array>();
-  /** M8: output rates by message, set with CFG-MSG. */
-  readonly #legacyRates = new Map<number, number>();
 
   constructor(options: VirtualReceiverOptions) {
     this.#model = receiverModel(options.model);
@@ -119,8 +117,13 @@ export class VirtualReceiver {
     }
     this.#seed = options.seed ?? "receiver";
     this.#uniqueId = this.#identity(options.uniqueId);
+    this.#damage = new Damage(this.#seed);
     this.#configuration = new Configuration(this.#model);
-    if (options.flash !== undefined) this.#presetFlash(options.flash);
+    this.#settings = new PortSettings(this.#model, this.#port, this.#configuration);
+    if (options.flash !== undefined) {
+      if (this.#model.keys === null) this.#settings.presetLegacyRates(options.flash);
+      else this.#configuration.preset(options.flash, { ram: true, flash: true });
+    }
     this.#bufferBytes = options.transmitBufferBytes ?? TRANSMIT_BUFFER_BYTES;
     this.#buffer = new TransmitBuffer(this.#bufferBytes);
     this.#schedule = [...(options.schedule ?? [])].sort((a, b) => a.at - b.at);
@@ -180,7 +183,7 @@ export class VirtualReceiver {
       sentBytes: this.#buffer.sentBytes,
       receivedBytes: this.#receivedBytes,
       overflows: this.#buffer.overflows,
-      damagedBytes: this.#damaged,
+      damages: this.#damage.count,
       ended: this.#feedEnded,
     };
   }
@@ -200,10 +203,10 @@ export class VirtualReceiver {
     this.#runTo(nowMs);
     if (!this.#plugged || this.#isSilent()) return;
     this.#receivedBytes += bytes.length;
-    const heard = this.#baudMatches() ? bytes : this.#noise("in", bytes.length);
+    const heard = this.#baudMatches() ? bytes : this.#damage.noise(bytes.length, 1 / this.#baudRatio());
     this.#framer.push(heard, {
       ubx: (messageClass, id, payload) => {
-        if (this.#inputTaken()) this.#handle(messageClass, id, payload);
+        if (this.#settings.inputTaken()) this.#handle(messageClass, id, payload);
       },
       skipped: (count) => {
         this.#skippedBytes += count;
@@ -340,7 +343,7 @@ export class VirtualReceiver {
       case "replace":
         this.#uniqueId = this.#identity(fault.uniqueId, `replaced at ${this.#now}`);
         this.#configuration = new Configuration(this.#model);
-        this.#legacyRates.clear();
+        this.#settings = new PortSettings(this.#model, this.#port, this.#configuration);
         this.#pull(fault.seconds ?? 2, fault.name);
         this.#startAtPlug = "cold";
         break;
@@ -372,7 +375,7 @@ export class VirtualReceiver {
 
   #restart(start: StartKind, batteryHeld: boolean): void {
     this.#configuration.restart(batteryHeld);
-    if (!batteryHeld) this.#legacyRates.clear();
+    if (!batteryHeld) this.#settings.forgetLegacyRates();
     this.#boot(start, batteryHeld);
     // On USB the device goes and comes back; a UART stays where it is.
     if (this.#port === "USB") this.#pull(ENUMERATION_MS / 1000, undefined);
@@ -412,7 +415,7 @@ export class VirtualReceiver {
     const due = this.#measures(epoch);
     this.#heard++;
     if (due) this.#epochs++;
-    const knows = this.#start === null ? "all" : timeKnowledge(this.#start, this.#sinceStart());
+    const knows = this.#knows();
     const pages = this.#start === null || hearsPages(this.#start, this.#sinceStart());
     let ownSent = false;
     const sendOwn = (): void => {
@@ -422,22 +425,22 @@ export class VirtualReceiver {
     };
     for (const frame of epoch.frames) {
       if (frame.kind !== "ubx") {
-        if (knows === "all" && due && this.#plainWanted(frame)) this.#send(frame.bytes, frame.kind);
+        if (knows === "all" && due && this.#settings.plainWanted(frame)) this.#send(frame.bytes, frame.kind);
         continue;
       }
-      if (OWN_MESSAGES.has(frame.message) || this.#lacks(frame.message)) continue;
+      if (OWN_MESSAGES.has(frame.message) || this.#settings.lacks(frame.message)) continue;
       if (frame.message === RXM_SFRBX) {
         sendOwn();
-        if (pages && this.#rate(frame.message) > 0) this.#send(frame.bytes, "ubx");
+        if (pages && this.#settings.rate(frame.message) > 0) this.#send(frame.bytes, "ubx");
         continue;
       }
       if (!due) continue;
       let bytes: Uint8Array | null = frame.bytes;
       if (knows !== "all") bytes = asKnown(frame.message, bytes, knows, this.#sinceStart());
       if (bytes === null) continue;
-      if (frame.message === NAV_STATUS) bytes = this.#withUptime(bytes);
+      if (frame.message === NAV_STATUS && this.#start !== null) bytes = withUptime(bytes, this.#sinceStart());
       this.#latest.set(frame.message, bytes);
-      const rate = this.#rate(frame.message);
+      const rate = this.#settings.rate(frame.message);
       if (rate > 0 && this.#epochs % rate === 0) this.#send(bytes, "ubx");
       if (frame.message === NAV_EOE) sendOwn();
     }
@@ -446,22 +449,19 @@ export class VirtualReceiver {
 
   /** CFG-RATE-MEAS and -NAV leave out epochs of the feed; more than it has they cannot make. */
   #measures(epoch: FeedEpoch): boolean {
-    if (this.#model.keys === null) return true;
-    const period = this.setting("CFG-RATE-MEAS") * Math.max(1, this.setting("CFG-RATE-NAV"));
-    const step = (this.#nextEpoch?.atMs ?? epoch.atMs + 1000) - epoch.atMs;
-    const every = Math.max(1, Math.round(period / Math.max(1, step)));
-    return this.#heard % every === 0;
+    const stepMs = (this.#nextEpoch?.atMs ?? epoch.atMs + 1000) - epoch.atMs;
+    return this.#heard % this.#settings.everyEpoch(stepMs) === 0;
   }
 
   /** MON-COMMS, MON-SYS, and NAV-STATUS where the feed has none. */
   #sendOwn(): void {
     for (const [message, make] of [
       [MON_COMMS, () => this.#monComms()],
-      [MON_SYS, () => this.#monSys()],
+      [MON_SYS, () => monSys(this.#sinceStart())],
       [NAV_STATUS, () => (this.#latest.has(NAV_STATUS) ? null : this.#navStatus())],
     ] as const) {
-      if (this.#lacks(message)) continue;
-      const rate = this.#rate(message);
+      if (this.#settings.lacks(message)) continue;
+      const rate = this.#settings.rate(message);
       if (rate === 0 || this.#epochs % rate !== 0) continue;
       const frame = make();
       if (frame !== null) this.#tell(message, frame);
@@ -473,41 +473,13 @@ export class VirtualReceiver {
     if (this.#send(frame, "ubx") && message === MON_COMMS) this.#allocFailed = false;
   }
 
-  #lacks(message: number): boolean {
-    const name = NAME_OF.get(message);
-    return name === undefined || this.#model.withoutMessages.has(name);
-  }
-
-  /** How often a message is asked for on this port: every so many epochs, 0 is never. */
-  #rate(message: number): number {
-    if (this.#model.keys === null) return this.#legacyRates.get(message) ?? 0;
-    const name = NAME_OF.get(message)?.replace("-", "_");
-    return this.#configuration.value(`CFG-MSGOUT-UBX_${name}_${this.#port}` as ConfigKeyName);
-  }
-
-  #plainWanted({ kind, sentence: letters }: FeedFrame): boolean {
-    if (kind === "rtcm3" || this.#model.keys === null) return true;
-    const key = `CFG-MSGOUT-NMEA_ID_${letters}_${this.#port}` as ConfigKeyName;
-    return !this.#configuration.knows(key) || this.#configuration.value(key) > 0;
-  }
-
-  #outputAllowed(kind: FeedFrame["kind"]): boolean {
-    if (this.#model.keys === null) return true;
-    const protocol = { ubx: "UBX", nmea: "NMEA", rtcm3: "RTCM3X" }[kind];
-    return this.setting(`CFG-${this.#port}OUTPROT-${protocol}` as ConfigKeyName) > 0;
-  }
-
-  #inputTaken(): boolean {
-    return this.#model.keys === null || this.setting(`CFG-${this.#port}INPROT-UBX` as ConfigKeyName) > 0;
-  }
-
   /** Puts a frame into the transmit buffer, if its protocol is let out. */
   #send(bytes: Uint8Array, kind: FeedFrame["kind"]): boolean {
-    if (!this.#plugged || !this.#outputAllowed(kind)) return false;
+    if (!this.#plugged || !this.#settings.outputAllowed(kind)) return false;
     if (this.#buffer.push(bytes)) {
       if (this.#allocUntold && this.#buffer.capacity - this.#buffer.pending > 64) {
         this.#allocUntold = false;
-        this.#text("00", "txbuf alloc");
+        this.#text("error", "txbuf alloc");
       }
       return true;
     }
@@ -517,15 +489,12 @@ export class VirtualReceiver {
   }
 
   /** A text for people, as GNTXT and INF message, to whom it is switched on. */
-  #text(type: "00" | "01" | "02", text: string): void {
-    const bit = 1 << Number(type);
-    const wanted = (protocol: string): boolean =>
-      this.#model.keys === null
-        ? protocol === "NMEA"
-        : (this.setting(`CFG-INFMSG-${protocol}_${this.#port}` as ConfigKeyName) & bit) !== 0;
-    if (wanted("NMEA")) this.#send(sentence(`GNTXT,01,01,${type},${text}`), "nmea");
-    if (wanted("UBX")) {
-      const name = ({ "00": "INF-ERROR", "01": "INF-WARNING", "02": "INF-NOTICE" } as const)[type];
+  #text(type: keyof typeof TEXT_TYPES, text: string): void {
+    if (this.#settings.textWanted("NMEA", type)) {
+      this.#send(sentence(`GNTXT,01,01,0${TEXT_TYPES[type]},${text}`), "nmea");
+    }
+    if (this.#settings.textWanted("UBX", type)) {
+      const name = ({ error: "INF-ERROR", warning: "INF-WARNING", notice: "INF-NOTICE" } as const)[type];
       this.#send(encodeMessage(name, { str: text }), "ubx");
     }
   }
@@ -534,7 +503,7 @@ export class VirtualReceiver {
     this.#bannerDue = false;
     const { swVersion, hwVersion, extensions } = this.#model;
     for (const line of ["u-blox AG - www.u-blox.com", `HW UBX ${hwVersion}`, swVersion, ...extensions]) {
-      this.#text("02", line);
+      this.#text("notice", line);
     }
   }
 
@@ -550,33 +519,19 @@ export class VirtualReceiver {
     }
     if (count === 0) return;
     let bytes = this.#buffer.take(count);
-    if (!this.#baudMatches()) bytes = this.#noise("out", bytes.length);
-    else if (this.#now < this.#garble.untilMs) bytes = this.#garbled(bytes);
+    if (!this.#baudMatches()) bytes = this.#damage.noise(bytes.length, this.#baudRatio());
+    else if (this.#now < this.#garble.untilMs) bytes = this.#damage.garbled(bytes, this.#garble.chance);
     this.#out.push(bytes);
     this.#outBytes += bytes.length;
   }
 
+  /** The host's rate to the receiver's. */
+  #baudRatio(): number {
+    return this.#port !== "UART1" || this.#hostBaud === null ? 1 : this.#hostBaud / this.baudRate;
+  }
+
   #baudMatches(): boolean {
-    return this.#port !== "UART1" || this.#hostBaud === null || this.#hostBaud === this.baudRate;
-  }
-
-  /** What is heard at the wrong rate: bytes without sense, more or fewer by the ratio of the rates. */
-  #noise(direction: string, count: number): Uint8Array {
-    const ratio = (this.#hostBaud ?? this.baudRate) / this.baudRate;
-    const length = Math.max(1, Math.round(count * (direction === "out" ? ratio : 1 / ratio)));
-    return seededBytes(this.#seed, `noise ${direction} ${this.#damaged++}`, Math.min(length, 65_536));
-  }
-
-  #garbled(bytes: Uint8Array): Uint8Array {
-    const copy = bytes.slice();
-    // Two bytes decide whether, a third one what becomes of it.
-    const random = seededBytes(this.#seed, `garble ${this.#now} ${this.#damaged}`, 3 * copy.length);
-    for (let i = 0; i < copy.length; i++) {
-      if (((random[3 * i] << 8) | random[3 * i + 1]) / 65_536 >= this.#garble.chance) continue;
-      copy[i] ^= random[3 * i + 2] || 1;
-      this.#damaged++;
-    }
-    return copy;
+    return this.#baudRatio() === 1;
   }
 
   // Requests
@@ -593,23 +548,16 @@ export class VirtualReceiver {
   }
 
   #polled(message: number): Uint8Array | null {
-    if (this.#lacks(message)) return null;
+    if (this.#settings.lacks(message)) return null;
     switch (message) {
       case MON_VER:
-        return encodeMessage("MON-VER", {
-          swVersion: this.#model.swVersion,
-          hwVersion: this.#model.hwVersion,
-          extension: [...this.#model.extensions],
-        });
-      case SEC_UNIQID: {
-        if (this.#model.uniqueIdBytes === 0) return null;
-        const version = this.#model.uniqueIdBytes === 5 ? 1 : 2;
-        return encodeFrame(0x27, 0x03, Uint8Array.of(version, 0, 0, 0, ...this.#uniqueId));
-      }
+        return monVer(this.#model);
+      case SEC_UNIQID:
+        return this.#uniqueId.length === 0 ? null : secUniqid(this.#uniqueId);
       case MON_COMMS:
         return this.#monComms();
       case MON_SYS:
-        return this.#monSys();
+        return monSys(this.#sinceStart());
       default: {
         const latest = this.#latest.get(message);
         if (latest !== undefined) return latest;
@@ -625,7 +573,7 @@ export class VirtualReceiver {
       return;
     }
     if (message === CFG_MSG && this.#model.keys === null) {
-      this.#acknowledge(id, this.#legacyRate(payload));
+      this.#acknowledge(id, this.#settings.setLegacyRate(payload));
       return;
     }
     if (this.#model.keys === null) {
@@ -660,17 +608,6 @@ export class VirtualReceiver {
     this.#send(encodeMessage(taken ? "ACK-ACK" : "ACK-NAK", { clsID: CFG_CLASS, msgID: id }), "ubx");
   }
 
-  /** CFG-MSG: class, id and a rate for this port, or six rates (I2C, UART1, UART2, USB, SPI, none). */
-  #legacyRate(payload: Uint8Array): boolean {
-    if (payload.length !== 3 && payload.length !== 8) return false;
-    const message = (payload[0] << 8) | payload[1];
-    const isNmea = payload[0] === 0xf0;
-    if (!isNmea && this.#lacks(message)) return false;
-    const rate = payload.length === 3 ? payload[2] : payload[2 + (this.#port === "USB" ? 3 : 1)];
-    this.#legacyRates.set(message, rate);
-    return true;
-  }
-
   /** Not acknowledged, as a real one does not. */
   #reset(mode: number, mask: Readonly<Record<string, boolean | number>>): void {
     if (mode === 8) this.#gnssRunning = false;
@@ -688,66 +625,22 @@ export class VirtualReceiver {
   // What the receiver says of itself
 
   #monComms(): Uint8Array {
-    const own = PORT_ID[this.#port];
-    const capacity = this.#buffer.capacity;
-    const percent = (bytes: number): number => Math.min(100, Math.round((100 * bytes) / capacity));
-    const failed = this.#allocFailed;
-    return encodeMessage("MON-COMMS", {
-      version: 0,
-      txErrors: { alloc: failed },
-      protIds: [0, 1, 5, 0xff],
-      ports: Object.values(PORT_ID).map((portId) => {
-        const isOwn = portId === own;
-        return {
-          portId,
-          txPending: isOwn ? Math.min(0xffff, this.#buffer.pending) : 0,
-          txBytes: isOwn ? this.#buffer.sentBytes : 0,
-          txUsage: isOwn ? percent(this.#buffer.pending) : 0,
-          txPeakUsage: isOwn ? percent(this.#buffer.peak) : 0,
-          rxPending: 0,
-          rxBytes: isOwn ? this.#receivedBytes : 0,
-          rxUsage: 0,
-          rxPeakUsage: 0,
-          overrunErrs: 0,
-          msgs: [isOwn ? this.#framer.counts.ubxFrames & 0xffff : 0, 0, 0, 0],
-          reserved1: new Uint8Array(8),
-          skipped: isOwn ? this.#skippedBytes : 0,
-        };
-      }),
-    });
-  }
-
-  #monSys(): Uint8Array {
-    return encodeMessage("MON-SYS", {
-      msgVer: 1,
-      bootType: this.#start === null ? 1 : 3,
-      cpuLoad: 30,
-      cpuLoadMax: 60,
-      memUsage: 25,
-      memUsageMax: 40,
-      ioUsage: 5,
-      ioUsageMax: 20,
-      runTime: Math.floor(this.#sinceStart() / 1000),
-      noticeCount: 0,
-      warnCount: 0,
-      errorCount: 0,
-      tempValue: 35,
-      reserved0: new Uint8Array(5),
+    return monComms({
+      port: this.#port,
+      buffer: this.#buffer,
+      receivedBytes: this.#receivedBytes,
+      receivedFrames: this.#framer.counts.ubxFrames,
+      skippedBytes: this.#skippedBytes,
+      allocFailed: this.#allocFailed,
     });
   }
 
   #navStatus(): Uint8Array {
-    const knows = this.#start === null ? "all" : timeKnowledge(this.#start, this.#sinceStart());
-    const fixed = knows === "all";
-    return encodeMessage("NAV-STATUS", {
-      iTOW: this.#iTow(),
-      gpsFix: fixed ? 3 : 0,
-      flags: { gpsFixOk: fixed, wknSet: fixed, towSet: knows !== "nothing" },
-      fixStat: {},
-      flags2: { spoofDetState: fixed ? 1 : 0 },
-      ttff: fixed ? 1000 : 0,
-      msss: Math.floor(this.#sinceStart()),
-    });
+    return navStatus(this.#iTow(), this.#knows(), this.#sinceStart());
+  }
+
+  #knows(): TimeKnowledge {
+    return this.#start === null ? "all" : timeKnowledge(this.#start, this.#sinceStart());
   }
 
   /** The time label of the last epoch. */
@@ -757,34 +650,11 @@ export class VirtualReceiver {
     return new DataView(eoe.buffer, eoe.byteOffset + 6).getUint32(0, true);
   }
 
-  /** NAV-STATUS of the feed with this receiver's time since its start. */
-  #withUptime(frame: Uint8Array): Uint8Array {
-    if (this.#start === null || frame.length !== 24) return frame;
-    const payload = frame.slice(6, 22);
-    new DataView(payload.buffer).setUint32(12, Math.floor(this.#sinceStart()), true);
-    return encodeFrame(0x01, 0x03, payload);
-  }
-
   #identity(uniqueId: string | undefined, label = "unique id"): Uint8Array {
     const length = this.#model.uniqueIdBytes;
     if (uniqueId === undefined) return seededBytes(this.#seed, label, length);
     const bytes = Buffer.from(uniqueId, "hex");
     if (bytes.length !== length) throw new RangeError(`uniqueId must have ${length} bytes`);
     return new Uint8Array(bytes);
-  }
-
-  #presetFlash(values: ReadonlyMap<ConfigKeyName, number>): void {
-    if (this.#model.keys !== null) {
-      this.#configuration.preset(values, { ram: true, flash: true });
-      return;
-    }
-    // An M8 keeps its rates in a form of its own; what stands for it is the same names.
-    for (const [key, value] of values) {
-      const match = /^CFG-MSGOUT-UBX_(.+)_(USB|UART1)$/.exec(key);
-      if (match?.[2] !== this.#port) continue;
-      for (const [message, name] of NAME_OF) {
-        if (name.replace("-", "_") === match[1]) this.#legacyRates.set(message, value);
-      }
-    }
   }
 }

@@ -29,6 +29,8 @@ export type ServeEvent =
 /** The clock is looked at no more often and no less often than this. */
 const SHORTEST_TICK_MS = 1;
 const LONGEST_TICK_MS = 50;
+/** At a fast pace the host's requests are looked at in between. */
+const LONGEST_WORK_MS = 10;
 
 export class ServedReceiver {
   readonly receiver: VirtualReceiver;
@@ -56,11 +58,13 @@ export class ServedReceiver {
     this.#line = makeLine({
       bytes: (chunk) => {
         if (this.#stopped) return;
-        receiver.receive(chunk, this.#now());
+        this.#catchUp();
+        receiver.receive(chunk, this.#virtualMs);
         this.#flush();
       },
       drain: () => {
-        this.#now();
+        // The time that was waited does not count.
+        this.#virtualMs = this.#due();
         this.#blocked = false;
       },
       host: (present) => {
@@ -93,7 +97,8 @@ export class ServedReceiver {
   }
 
   fault(fault: Fault): void {
-    this.receiver.fault(fault, this.#now());
+    this.#catchUp();
+    this.receiver.fault(fault, this.#virtualMs);
     this.#onEvent({ event: "fault", fault });
     this.#flush();
   }
@@ -105,14 +110,30 @@ export class ServedReceiver {
     await this.#line.unplug();
   }
 
-  /** The receiver's time. */
-  #now(): number {
+  /** How far the receiver's time should have come. */
+  #due(): number {
     const wall = performance.now();
     const elapsed = wall - this.#lastWallMs;
     this.#lastWallMs = wall;
     const stands = this.#waiting || (this.#blocked && this.#speed !== 1);
-    if (!stands) this.#virtualMs += elapsed * this.#speed;
-    return this.#virtualMs;
+    return stands ? this.#virtualMs : this.#virtualMs + elapsed * this.#speed;
+  }
+
+  /**
+   * Lets time pass event by event, so that a host which falls behind is waited for, and no long stretch of a fast
+   * sky is made at once.
+   */
+  #catchUp(): void {
+    const due = this.#due();
+    const stop = performance.now() + LONGEST_WORK_MS;
+    for (;;) {
+      const next = this.receiver.nextAtMs();
+      const last = next === null || next >= due;
+      this.#virtualMs = last ? due : Math.max(next, this.#virtualMs);
+      this.#flush();
+      if (last || this.#stopped) return;
+      if (this.#speed !== 1 && (this.#blocked || performance.now() > stop)) return;
+    }
   }
 
   #schedule(): void {
@@ -129,9 +150,7 @@ export class ServedReceiver {
   }
 
   #tick(): void {
-    if (this.#stopped) return;
-    this.#now();
-    this.#flush();
+    if (!this.#stopped) this.#catchUp();
   }
 
   #flush(): void {
