@@ -96,7 +96,7 @@ export class PtyLine implements ReceiverLine {
   /** `name` is another link. Throws OSN_PTY_UNAVAILABLE where python3 is missing or cannot make a terminal. */
   plug(name: string | null): Promise<string> {
     if (name !== null) this.#link = name;
-    const bridge: Bridge = spawn("python3", ["-c", BRIDGE, this.#link ?? ""], {
+    const bridge: Bridge = spawn("python3", ["-I", "-S", "-c", BRIDGE, this.#link ?? ""], {
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.#bridge = bridge;

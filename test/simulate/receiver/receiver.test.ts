@@ -341,6 +341,33 @@ describe("a virtual receiver's faults", () => {
   });
 });
 
+describe("CFG-RST", () => {
+  const reset = (host: Host, resetMode: number, navBbrMask = {}): ReturnType<Host["send"]> =>
+    host.ask("CFG-RST", { navBbrMask, resetMode });
+
+  it("restarts without an acknowledgement, cold where everything is to be forgotten", () => {
+    const host = new Host({ feed: sky(), flash: new Map([[PVT, 1]]) });
+    host.set({ [SFRBX]: 1 });
+    expect(names(reset(host, 1, { eph: true, pos: true }))).not.toContain("ACK-ACK");
+    expect(host.receiver.plugged).toBe(false);
+    const { messages } = host.listen(15_000);
+    expect(host.receiver.setting(SFRBX)).toBe(0);
+    const fixTypes = messages.filter((each) => each.name === "NAV-PVT").map(({ fixType }) => fixType);
+    expect(fixTypes.length).toBeGreaterThan(10);
+    expect(new Set(fixTypes)).toEqual(new Set([0]));
+  });
+
+  it("stops and starts the navigation, with the configuration kept", () => {
+    const host = new Host({ feed: sky(), flash: new Map([[PVT, 1]]) });
+    host.set({ [SFRBX]: 1 });
+    reset(host, 8);
+    expect(host.listen(5000)).toEqual({ messages: [], sentences: [] });
+    expect(names(host.poll(0x0a, 0x04))).toEqual(["MON-VER"]);
+    reset(host, 9);
+    expect(new Set(names(host.listen(5000).messages))).toEqual(new Set(["NAV-PVT", "RXM-SFRBX"]));
+  });
+});
+
 describe("any bytes", () => {
   it("are survived", () => {
     const host = new Host({ feed: sky(), port: "UART1" });
