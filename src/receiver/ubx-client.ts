@@ -222,7 +222,9 @@ export class UbxClient {
   /** Sends once and waits; null: no answer in time. */
   #once<T>(frame: Uint8Array, judge: Judge<T>, timeoutMs: number): Promise<{ readonly value: T } | null> {
     return new Promise((resolve, reject) => {
+      let finished = false;
       const done = (): void => {
+        finished = true;
         clearTimeout(timer);
         this.#underWay = null;
       };
@@ -231,6 +233,8 @@ export class UbxClient {
         resolve(null);
       }, timeoutMs);
       const fail = (why: Error): void => {
+        // A write may fail after its answer came; the next request is none of its business.
+        if (finished) return;
         done();
         reject(why);
       };

@@ -95,6 +95,8 @@ export class VirtualReceiver {
 
   /** The rate at which the host drives the UART, or null where there is none to tell. */
   #hostBaud: number | null = null;
+  /** As the last `advance` said. */
+  #hostReads = true;
   /** Bytes that may be on the line already, with fractions. */
   #lineCredit = 0;
   #out: Uint8Array[] = [];
@@ -220,7 +222,8 @@ export class VirtualReceiver {
    * takes nothing (its buffers are full): the transmit buffer fills up.
    */
   advance(nowMs: number, hostReads = true): Uint8Array {
-    this.#runTo(nowMs, hostReads);
+    this.#hostReads = hostReads;
+    this.#runTo(nowMs);
     if (!hostReads) return new Uint8Array(0);
     const out = new Uint8Array(this.#outBytes);
     let at = 0;
@@ -251,20 +254,20 @@ export class VirtualReceiver {
 
   // Time
 
-  #runTo(nowMs: number, hostReads = true): void {
+  #runTo(nowMs: number): void {
     while (nowMs >= this.#now) {
       const next = this.#nextEvent();
       const until = next === null || next.atMs > nowMs ? nowMs : Math.max(next.atMs, this.#now);
       const elapsed = until - this.#now;
       this.#now = until;
-      if (hostReads) this.#drain(elapsed);
+      this.#drain(elapsed);
       if (this.#overflowUntil !== 0 && this.#now >= this.#overflowUntil) {
         this.#overflowUntil = 0;
         this.#buffer.capacity = this.#bufferBytes;
       }
       if (next === null || next.atMs > nowMs) return;
       next.run();
-      if (hostReads) this.#drain(0);
+      this.#drain(0);
     }
   }
 
@@ -509,7 +512,7 @@ export class VirtualReceiver {
 
   /** Moves bytes from the buffer to the line: all of them on USB, as the rate allows on a UART. */
   #drain(elapsedMs: number): void {
-    if (!this.#plugged || this.#now < this.#stalledUntil) return;
+    if (!this.#plugged || !this.#hostReads || this.#now < this.#stalledUntil) return;
     let count = this.#buffer.pending;
     if (this.#port === "UART1") {
       const perMs = this.baudRate / BITS_PER_BYTE / 1000;
