@@ -140,6 +140,23 @@ describe("a client of a receiver", () => {
     expect(link.written.length).toBe(3);
   });
 
+  it("is not disturbed by a write that fails after its answer has come", async () => {
+    const link = new ScriptedLink();
+    const client = new UbxClient(link, { timeoutMs: 2000, attempts: 1 });
+    const failures: ((why: Error) => void)[] = [];
+    link.write = () => new Promise((_, reject) => failures.push(reject));
+    const first = client.poll("MON-VER");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    link.push(version);
+    await first;
+    const second = client.poll("MON-VER");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    failures[0](new Error("late"));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    link.push(version);
+    expect((await second).name).toBe("MON-VER");
+  });
+
   it("survives any bytes for an answer", async () => {
     const { client, link } = bench();
     let state = 7;

@@ -186,4 +186,32 @@ describe("over TCP", () => {
       await gone;
     });
   });
+
+  it("waits for a slow host when its time goes fast: no page is lost", async () => {
+    let pages = 0;
+    for (const { frames } of sky()) pages += frames.filter(({ message }) => message === 0x0213).length;
+    const flash = new Map<ConfigKeyName, number>([
+      ["CFG-MSGOUT-UBX_RXM_SFRBX_USB", 1],
+      ["CFG-MSGOUT-UBX_NAV_SAT_USB", 1],
+    ]);
+    await withVirtualReceiver(
+      { model: "F9P", feed: sky(), flash, speed: 1e6, waitForHost: true },
+      async (address, served) => {
+        const socket = connect(Number(/:(\d+)$/.exec(address)?.[1]), "127.0.0.1");
+        const inbox = new Inbox();
+        socket.on("error", () => undefined);
+        socket.on("data", (chunk) => {
+          inbox.push(chunk);
+          socket.pause();
+          setTimeout(() => socket.resume(), 2);
+        });
+        while (!served.receiver.ended || (inbox.counts.get("RXM-SFRBX") ?? 0) < pages) {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        expect(inbox.counts.get("RXM-SFRBX")).toBe(pages);
+        expect(served.receiver.status()["overflows"]).toBe(0);
+        socket.destroy();
+      },
+    );
+  });
 });
