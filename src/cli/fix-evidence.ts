@@ -11,6 +11,7 @@ export function fixEvidence(keep: (evidence: FixEvidence) => void): NonNullable<
         ? null
         : {
             rawx: own.rawx,
+            measurementOptions: own.solved.measurementOptions,
             solverOptions: own.solved.options,
             ionosphereFrom: own.solved.solution.ionosphereFrom,
           };

@@ -8,6 +8,7 @@ import { SPEED_OF_LIGHT } from "../ephemeris/constants.js";
 import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
 import { gstOf, towOf, wnOf } from "../inav/gst.js";
 import type { CedProof, OsnmaEngine } from "../osnma/engine.js";
+import { timeGate, type TimeGateReason, type TrustedTime } from "../osnma/time-gate.js";
 import type {
   Assurance,
   EventRecord,
@@ -18,6 +19,7 @@ import type {
   ReceiverPosition,
   TimeAssurance,
 } from "../pipeline/records.js";
+import type { MeasurementOptions } from "../position/measurements.js";
 import { EPHEMERIS_VALIDITY_SECONDS } from "../position/satellite.js";
 import type { SolverOptions } from "../position/solver.js";
 import { gradeOwn, gradeReceiver, type Policy } from "../watch/policy.js";
@@ -79,6 +81,9 @@ export interface FixStageOptions {
   readonly policy?: Policy | (() => Policy);
   readonly thresholds?: Partial<WatchThresholds>;
   readonly solver?: SolverOptions;
+  readonly measurements?: MeasurementOptions;
+  /** Code smoothed by carrier; the own position then has no evidence, since its epoch alone does not give it. */
+  readonly carrierSmoothing?: boolean;
   /** Makes the evidence of a fix and returns the id of its root object. */
   readonly evidence?: ((fix: FixRecord, inputs: FixInputs) => string | null) | null;
 }
@@ -112,6 +117,8 @@ export class FixStage {
   #pvtPayload = new Uint8Array();
   #satPayload = new Uint8Array();
   #rawx: SolvedRawx | null = null;
+  /** Of the newest message. */
+  #trusted: TrustedTime | null = null;
   /** GST of the newest fix: an epoch is given out once. */
   #last = Number.NEGATIVE_INFINITY;
 
@@ -123,15 +130,23 @@ export class FixStage {
     this.#engine = engine;
     this.#options = options;
     this.#emit = emit;
-    this.#own = new OwnSolutions(engine, options.solver);
+    this.#own = new OwnSolutions(engine, options);
     this.#watch = new ConsistencyWatch(options.thresholds);
     const { policy = "default" } = options;
     this.#policy = typeof policy === "function" ? policy : () => policy;
     this.#timeAssurance = options.timeAssurance ?? (options.mode === "live" ? "independent" : "capture");
   }
 
-  /** Takes in one UBX message of the receiver. */
-  message(messageClass: number, messageId: number, payload: Uint8Array): void {
+  /**
+   * Takes in one UBX message of the receiver; `trusted` is what a clock independent of the signal says of its arrival.
+   */
+  message(
+    messageClass: number,
+    messageId: number,
+    payload: Uint8Array,
+    trusted: TrustedTime | null = null,
+  ): void {
+    this.#trusted = trusted;
     const kind = (messageClass << 8) | messageId;
     if (kind === RXM_RAWX) {
       const rawx = decodeMessage(messageClass, messageId, payload);
@@ -160,6 +175,21 @@ export class FixStage {
 
   end(): void {
     this.#flush();
+  }
+
+  /**
+   * Another receiver speaks from here on, or the same one that was started anew. The epoch in flight is ended; what was
+   * known of the receiver (levels, clock, noise of its ranges) is forgotten. Signs that stand go on standing until
+   * they expire, and a position is still held against the one before: a restart explains neither.
+   */
+  receiverChanged(): void {
+    this.#flush();
+    this.#sat = null;
+    this.#own.receiverChanged();
+    this.#watch.receiverChanged();
+    // Time that the old receiver ran ahead must not silence the new one.
+    const { now } = this.#engine;
+    if (this.#last > now + TIME_TOLERANCE_SECONDS) this.#last = now;
   }
 
   /** Whether a NAV-PVT that waits belongs to the epoch of `rawx` (some receivers send it first). */
@@ -205,24 +235,25 @@ export class FixStage {
     const own = solved === null ? null : watchedSolution(solved);
     const receiver = pvt === null ? null : receiverSolutionOf(pvt, gst);
     const { nmaStatus, state } = engine;
+    const time = this.#timeOf(gst);
     const signs = this.#watch.epoch({
       gst,
       own,
       receiver,
       authenticatedSatellites: satellites.map(({ svid }) => svid),
       osnma: { nmaStatus, chainId: engine.chainId, alert: engine.alertVerified },
+      trustedGst: time.trusted?.gst ?? null,
     });
     for (const event of signs.events) this.#emit(signEvent(event));
 
-    const gateReason = engine.timeGateReason;
     const circumstances = {
       policy: this.#policy(),
       mode: this.#options.mode,
       state,
       nmaStatus,
       chainVerified: engine.chainVerified && gst - engine.now <= PAGE_SILENCE_SECONDS,
-      timeAssurance: this.#timeAssurance,
-      timeGateReason: gateReason,
+      timeAssurance: time.assurance,
+      timeGateReason: engine.timeGateReason ?? time.gateReason,
       slowMacOnly: false,
       slowMacAllowed: false,
       authenticatedSatellites: satellites.length,
@@ -246,7 +277,14 @@ export class FixStage {
           ? null
           : { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
     });
-    const ownRecord = solved === null ? null : ownPosition(solved.solution, solved.satellites, ownGrade);
+    const ownRecord =
+      solved === null
+        ? null
+        : ownPosition(
+            solved.solution,
+            solved.satellites,
+            solved.smoothed ? { ...ownGrade, notes: [...ownGrade.notes, "carrier-smoothed"] } : ownGrade,
+          );
     const receiverGrade = gradeReceiver({ ...circumstances, solution: receiver !== null, disagreements });
     const receiverRecord = pvt === null ? null : receiverPosition(pvt, receiverGrade);
     const assurance = better(ownRecord, receiverRecord);
@@ -264,7 +302,7 @@ export class FixStage {
       assurance,
       reasons: assurance === "unverified" ? [...new Set(lowered)] : [],
       mode: this.#options.mode,
-      timeAssurance: this.#timeAssurance,
+      timeAssurance: time.assurance,
       own: ownRecord,
       ownFailure,
       receiver: receiverRecord,
@@ -275,7 +313,8 @@ export class FixStage {
       softwareVersion: this.#options.softwareVersion,
     };
     let evidence: string | null = null;
-    if (assurance !== "unverified" && this.#options.evidence != null) {
+    const isRecomputable = solved?.smoothed !== true;
+    if (assurance !== "unverified" && isRecomputable && this.#options.evidence != null) {
       const receiverBytes: FixInputs["receiver"][number][] = [];
       if (pvt !== null) receiverBytes.push({ message: "NAV-PVT", payload: this.#pvtPayload });
       if (sat !== null) receiverBytes.push({ message: "NAV-SAT", payload: this.#satPayload });
@@ -288,6 +327,20 @@ export class FixStage {
       evidence = this.#options.evidence(fix, { own, proofs, receiver: receiverBytes });
     }
     this.#emit(evidence === null ? fix : { ...fix, evidence });
+  }
+
+  /** What the time condition rests on at this epoch: nothing, where the clock says nothing while it should. */
+  #timeOf(gst: number): {
+    readonly trusted: TrustedTime | null;
+    readonly assurance: TimeAssurance;
+    readonly gateReason: TimeGateReason | null;
+  } {
+    if (this.#timeAssurance !== "independent")
+      return { trusted: null, assurance: this.#timeAssurance, gateReason: null };
+    const trusted = this.#trusted?.assurance === "independent" ? this.#trusted : null;
+    // Also while no page comes: the clock of now is the one that the fix claims.
+    const { reason } = timeGate(gst, trusted);
+    return { trusted, assurance: trusted === null ? "none" : "independent", gateReason: reason };
   }
 
   #proofsOf({ solved }: EpochOutcome): ReadonlyMap<number, CedProof> {

@@ -5,7 +5,13 @@
  */
 import type { OsnmaEngine } from "../osnma/engine.js";
 import { ErrorModelCalibrator, type ErrorModel } from "../position/error-model.js";
-import { measurementEpoch, type MeasurementEpoch, type RawxMessage } from "../position/measurements.js";
+import { CarrierSmoother } from "../position/carrier-smoothing.js";
+import {
+  measurementEpoch,
+  type MeasurementEpoch,
+  type MeasurementOptions,
+  type RawxMessage,
+} from "../position/measurements.js";
 import { AuthenticatedSatellites, type AuthenticatedSatellite } from "../position/satellite.js";
 import { solvePosition, type AuthenticatedSolution, type SolverOptions } from "../position/solver.js";
 import { gstOf } from "../inav/gst.js";
@@ -17,7 +23,16 @@ export interface SolvedEpoch {
   readonly solution: AuthenticatedSolution;
   readonly satellites: readonly AuthenticatedSatellite[];
   readonly options: SolverOptions;
+  readonly measurementOptions: MeasurementOptions;
   readonly epoch: MeasurementEpoch;
+  /** The ranges were smoothed over epochs before: this epoch alone does not give the solution. */
+  readonly smoothed: boolean;
+}
+
+export interface OwnSolutionOptions {
+  readonly solver?: SolverOptions | undefined;
+  readonly measurements?: MeasurementOptions | undefined;
+  readonly carrierSmoothing?: boolean | undefined;
 }
 
 export interface EpochOutcome {
@@ -31,24 +46,37 @@ export interface EpochOutcome {
 
 export class OwnSolutions {
   readonly #satellites: AuthenticatedSatellites;
-  readonly #calibrator = new ErrorModelCalibrator();
+  #calibrator = new ErrorModelCalibrator();
   readonly #options: SolverOptions;
+  readonly #measurementOptions: MeasurementOptions;
+  readonly #smooths: boolean;
+  #smoother: CarrierSmoother | null;
   #given: {
     readonly errorModel: ErrorModel;
     readonly leapSeconds: number | null;
     readonly options: SolverOptions;
   } | null = null;
 
-  constructor(engine: OsnmaEngine, options: SolverOptions = {}) {
+  constructor(engine: OsnmaEngine, options: OwnSolutionOptions = {}) {
     this.#satellites = new AuthenticatedSatellites(engine);
-    this.#options = options;
+    this.#options = options.solver ?? {};
+    this.#measurementOptions = options.measurements ?? {};
+    this.#smooths = options.carrierSmoothing === true;
+    this.#smoother = this.#smooths ? new CarrierSmoother() : null;
+  }
+
+  /** Another receiver, or the same one started anew: what was learnt of the old one's ranges is forgotten. */
+  receiverChanged(): void {
+    this.#calibrator = new ErrorModelCalibrator();
+    this.#smoother = this.#smooths ? new CarrierSmoother() : null;
   }
 
   solve(message: RawxMessage): EpochOutcome {
-    const epoch = measurementEpoch(message);
-    if ("refused" in epoch) {
-      return { gst: null, leapSeconds: null, solved: null, failure: `epoch-refused-${epoch.refused}` };
+    const measured = measurementEpoch(message, this.#measurementOptions);
+    if ("refused" in measured) {
+      return { gst: null, leapSeconds: null, solved: null, failure: `epoch-refused-${measured.refused}` };
     }
+    const epoch = this.#smoother === null ? measured : this.#smoother.smooth(measured);
     const gst = gstOf(epoch.wn, epoch.towSeconds);
     const { leapSeconds } = epoch;
     const satellites = this.#satellites.of(epoch.satellites.map(({ svid }) => svid));
@@ -56,7 +84,15 @@ export class OwnSolutions {
     const result = solvePosition({ epoch, satellites, options });
     if ("failed" in result) return { gst, leapSeconds, solved: null, failure: result.failed };
     this.#calibrator.update(result);
-    return { gst, leapSeconds, solved: { solution: result, satellites, options, epoch }, failure: null };
+    const solved: SolvedEpoch = {
+      solution: result,
+      satellites,
+      options,
+      measurementOptions: this.#measurementOptions,
+      epoch,
+      smoothed: this.#smooths,
+    };
+    return { gst, leapSeconds, solved, failure: null };
   }
 
   /** The same object while nothing in it changes, so that evidence of many fixes is recognised as the same. */

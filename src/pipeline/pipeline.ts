@@ -37,7 +37,8 @@ export type PipelineRecord = OutputRecord | TagRecord;
 
 /** The last stage, as far as the pipeline needs it. */
 export interface FixStagePort {
-  message(messageClass: number, messageId: number, payload: Uint8Array): void;
+  message(messageClass: number, messageId: number, payload: Uint8Array, trusted: TrustedTime | null): void;
+  receiverChanged(): void;
   end(): void;
 }
 
@@ -97,7 +98,7 @@ export class Pipeline {
     this.#frames = {
       ubx: (messageClass, messageId, payload) => {
         this.#stream.message(messageClass, messageId, payload, this.#trusted);
-        this.#fix?.message(messageClass, messageId, payload);
+        this.#fix?.message(messageClass, messageId, payload, this.#trusted);
       },
     };
   }
@@ -115,6 +116,14 @@ export class Pipeline {
   /** The line broke: what stands unfinished is searched for whole frames, and nothing is joined to it later. */
   lineBroke(): void {
     this.framer.end(this.#frames);
+  }
+
+  /**
+   * Another receiver speaks from here on, or the same one that was started anew: fixes begin without what was known of
+   * the old one. What Galileo signed stays authenticated.
+   */
+  receiverChanged(): void {
+    this.#fix?.receiverChanged();
   }
 
   /** Takes in a page whose time is known (official test vectors), or what is wrong with it. */

@@ -125,10 +125,48 @@ export const DEFAULT_THRESHOLDS: WatchThresholds = Object.freeze({
   staleSeconds: 60,
 });
 
+/** From, to (both included) and unit of each; what is outside is a mistake in a unit rather than a wish. */
+export const THRESHOLD_RANGES: Readonly<
+  Record<keyof WatchThresholds, readonly [from: number, to: number, unit: string]>
+> = {
+  disagreeSigmas: [1, 100, ""],
+  disagreeHorizontalFloorMeters: [0.1, 10_000, "m"],
+  disagreeVerticalFloorMeters: [0.1, 10_000, "m"],
+  disagreeClockFloorSeconds: [1e-9, 1e-3, "s"],
+  comparedWithinSeconds: [0.01, 60, "s"],
+  clockSigmas: [1, 100, ""],
+  clockJumpFloorSeconds: [1e-9, 5e-4, "s"],
+  clockDriftStepFloor: [1e-10, 1e-4, "s/s"],
+  clockDriftRatePerSecond: [1e-12, 1e-4, "1/s"],
+  clockDriftLimit: [1e-8, 1e-3, "s/s"],
+  clockPredictionSeconds: [1, 3600, "s"],
+  cn0StepDb: [0.5, 60, "dB"],
+  cn0StepSpreadDb: [0.5, 60, "dB"],
+  cn0MinimumSignals: [1, 255, ""],
+  cn0UniformDb: [0.01, 20, "dB"],
+  cn0UniformSatellites: [2, 64, ""],
+  cn0AverageSeconds: [1, 3600, "s"],
+  cn0SettleSeconds: [0.1, 3600, "s"],
+  agcStepCounts: [1, 8191, "of 8191"],
+  agcAverageSeconds: [1, 3600, "s"],
+  agcSettleSeconds: [0.1, 3600, "s"],
+  positionSigmas: [1, 100, ""],
+  positionFloorMeters: [0.1, 10_000, "m"],
+  maximumSpeed: [0.1, 12_000, "m/s"],
+  maximumAcceleration: [0.01, 1000, "m/s2"],
+  positionPredictionSeconds: [0.1, 600, "s"],
+  timeJumpSeconds: [0.001, 60, "s"],
+  arrivalJitterSeconds: [0.01, 60, "s"],
+  osnmaPersistSeconds: [1, 3600, "s"],
+  endRatio: [0.01, 1, ""],
+  stateHoldSeconds: [0.1, 86_400, "s"],
+  jumpHoldSeconds: [0.1, 86_400, "s"],
+  staleSeconds: [1, 86_400, "s"],
+};
+
 /**
  * The defaults with some replaced.
- * @throws TypeError for a value that is not a number, RangeError for an unknown name, a value that is not
- * positive and finite, or an endRatio above 1.
+ * @throws TypeError for a value that is not a number, RangeError for an unknown name, or a value out of its range
  */
 export function watchThresholds(given: Partial<WatchThresholds> = {}): WatchThresholds {
   if (typeof given !== "object" || given === null) throw new TypeError("thresholds must be an object");
@@ -137,9 +175,11 @@ export function watchThresholds(given: Partial<WatchThresholds> = {}): WatchThre
     if (!Object.hasOwn(DEFAULT_THRESHOLDS, name)) throw new RangeError(`no threshold is named ${name}`);
     if (value === undefined) continue;
     if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
-    if (!(value > 0) || !Number.isFinite(value)) throw new RangeError(`${name} must be positive and finite`);
+    const [from, to, unit] = THRESHOLD_RANGES[name as keyof WatchThresholds];
+    // Written so that NaN is refused.
+    if (!(value >= from && value <= to))
+      throw new RangeError(`${name} must be ${from} to ${to}${unit === "" ? "" : ` ${unit}`}`);
     merged[name] = value;
   }
-  if (merged["endRatio"] > 1) throw new RangeError("endRatio must not be above 1");
   return Object.freeze(merged as unknown as WatchThresholds);
 }

@@ -25,6 +25,13 @@ export class TimeWatch {
     this.#thresholds = thresholds;
   }
 
+  /** The uptime of another receiver, or of the same one after a restart, is another clock. */
+  receiverChanged(): void {
+    this.#gst = null;
+    this.#status = null;
+    this.#uptime = null;
+  }
+
   navStatus(message: MessageOf<"NAV-STATUS">): void {
     this.#status = message;
   }

@@ -40,10 +40,10 @@ export interface EpochSigns {
 
 export class ConsistencyWatch {
   readonly thresholds: WatchThresholds;
-  readonly #claims: ReceiverClaims;
-  readonly #clock: ClockWatch;
-  readonly #cn0: Cn0Watch;
-  readonly #agc: AgcWatch;
+  #claims: ReceiverClaims;
+  #clock: ClockWatch;
+  #cn0: Cn0Watch;
+  #agc: AgcWatch;
   readonly #position: PositionWatch;
   readonly #time: TimeWatch;
   readonly #book: SignBook;
@@ -64,6 +64,19 @@ export class ConsistencyWatch {
     this.#observe = (observation) => {
       this.#book.observe(observation);
     };
+  }
+
+  /**
+   * Another receiver, or the same one started anew: its clock, levels, uptime and claims begin afresh. Signs that stand
+   * stay until they expire, and so do the positions and the trusted clock that the next epochs are held against: who
+   * restarts a receiver gets rid of neither.
+   */
+  receiverChanged(): void {
+    this.#claims = new ReceiverClaims(this.thresholds);
+    this.#clock = new ClockWatch(this.thresholds);
+    this.#cn0 = new Cn0Watch(this.thresholds);
+    this.#agc = new AgcWatch(this.thresholds);
+    this.#time.receiverChanged();
   }
 
   /** Takes in a message of the receiver. What it says counts with the next epoch; of several the last. */

@@ -3,6 +3,12 @@ import { Option, type Command } from "commander";
 import { OsnmadError } from "../../errors.js";
 import type { Policy } from "../../watch/policy.js";
 import type { PipelineRecord } from "../../pipeline/pipeline.js";
+import {
+  addPositionOptions,
+  positionOptions,
+  refusePositionFlags,
+  type PositionFlags,
+} from "../position-options.js";
 import { JsonLines } from "../json-lines.js";
 import { runReplay, type Speed, type Timeline } from "../replay-run.js";
 import {
@@ -14,7 +20,7 @@ import {
 } from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 
-interface ReplayFlags extends TrustFlags {
+interface ReplayFlags extends TrustFlags, PositionFlags {
   readonly json?: boolean;
   readonly speed: Speed;
   readonly startOffset: number;
@@ -62,7 +68,7 @@ export function registerReplay(program: Command): void {
         .choices(["recorded", "capture"])
         .default("recorded"),
     );
-  addTrustOptions(command)
+  addTrustOptions(addPositionOptions(command))
     .addHelpText(
       "after",
       `
@@ -75,12 +81,14 @@ Examples:
     .action(async (capture: string, flags: ReplayFlags) => {
       const material = startMaterial(flags);
       const mode = material.simulated ? "simulated" : "replay";
+      if (flags.fixes !== true) refusePositionFlags(flags);
       const fixes =
         flags.fixes === true
           ? (await import("../../fix/fix-stage.js")).fixesWith({
               mode,
               softwareVersion: SOFTWARE_VERSION,
               policy: flags.policy,
+              ...(await positionOptions(flags)),
             })
           : null;
       const options = {

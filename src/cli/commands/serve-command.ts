@@ -5,6 +5,7 @@ import type { Pipeline } from "../../pipeline/pipeline.js";
 import type { SummaryRecord } from "../../pipeline/records.js";
 import type { Policy } from "../../watch/policy.js";
 import { assertCapture } from "../../source/capture-file.js";
+import { addPositionOptions, positionOptions, type PositionFlags } from "../position-options.js";
 import { runReplay } from "../replay-run.js";
 import {
   addTrustOptions,
@@ -38,7 +39,7 @@ export function registerServeCommand(program: Command): void {
     startReplay: (capture, options, recorder, onProgress, signal) =>
       replayInto(capture, options, materialOf(options), recorder, onProgress, signal),
   });
-  addTrustOptions(command).addOption(policyOption());
+  addTrustOptions(addPositionOptions(command)).addOption(policyOption());
 }
 
 async function replayInto(
@@ -49,10 +50,11 @@ async function replayInto(
   onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ): Promise<SummaryRecord> {
-  const flags = options as unknown as TrustFlags & { readonly policy: Policy };
+  const flags = options as unknown as TrustFlags & PositionFlags & { readonly policy: Policy };
   const mode = material.simulated ? "simulated" : "replay";
   const { fixesWith } = await import("../../fix/fix-stage.js");
   const { fixEvidence } = await import("../fix-evidence.js");
+  const position = await positionOptions(flags);
   for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
   if (capture === "-") {
     signal.addEventListener("abort", () => {
@@ -83,6 +85,7 @@ async function replayInto(
           mode,
           softwareVersion: SOFTWARE_VERSION,
           policy: flags.policy,
+          ...position,
           evidence: fixEvidence((evidence) => {
             recorder.evidence(evidence);
           }),

@@ -218,7 +218,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
         if (store.fixes.json(Number(id)) === null) throw noSuchFix(id);
         throw new OsnmadError(
           "OSN_NOT_FOUND",
-          `Fix ${Number(id)} has no evidence: it has no position of our own.`,
+          `Fix ${Number(id)} has no evidence: it is unverified, or its own position was smoothed over epochs.`,
         );
       }
       return sendText(reply, JSON_TYPE, bundleText(evidence.mode, evidence.root, evidence.objects));
