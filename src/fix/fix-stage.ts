@@ -293,7 +293,7 @@ export class FixStage {
     const ownFailure = solved !== null ? null : (rawx?.outcome.failure ?? "no-measurements");
     const leapSeconds = this.#leapSeconds(rawx?.outcome.leapSeconds ?? null);
     const rounded = Math.round(gst * 1000) / 1000;
-    const fix: FixRecord = {
+    const fix: { -readonly [Member in keyof FixRecord]: FixRecord[Member] } = {
       type: "fix",
       wn: wnOf(rounded),
       tow: Math.floor(towOf(rounded)),
@@ -312,7 +312,6 @@ export class FixStage {
       evidence: null,
       softwareVersion: this.#options.softwareVersion,
     };
-    let evidence: string | null = null;
     const isRecomputable = solved?.smoothed !== true;
     if (assurance !== "unverified" && isRecomputable && this.#options.evidence != null) {
       const receiverBytes: FixInputs["receiver"][number][] = [];
@@ -324,9 +323,9 @@ export class FixStage {
         const proof = rawx?.proofs.get(svid) ?? engine.cedProof(svid);
         if (proof !== null) proofs.push(proof);
       }
-      evidence = this.#options.evidence(fix, { own, proofs, receiver: receiverBytes });
+      fix.evidence = this.#options.evidence(fix, { own, proofs, receiver: receiverBytes });
     }
-    this.#emit(evidence === null ? fix : { ...fix, evidence });
+    this.#emit(fix);
   }
 
   /** What the time condition rests on at this epoch: nothing, where the clock says nothing while it should. */
@@ -405,9 +404,14 @@ function watchedSolution({ solution }: SolvedEpoch): OwnSolution {
   };
 }
 
-function receiverPosition(pvt: MessageOf<"NAV-PVT">, grade: GradeRecord): ReceiverPosition {
+function receiverPosition(
+  pvt: MessageOf<"NAV-PVT">,
+  { assurance, reasons, notes }: GradeRecord,
+): ReceiverPosition {
   return {
-    ...grade,
+    assurance,
+    reasons,
+    notes,
     latitudeE7: pvt.lat,
     longitudeE7: pvt.lon,
     heightMm: pvt.height,

@@ -56,6 +56,7 @@ export class ProvenanceStore {
       ...satellite,
       authenticatedBy: this.#idOf(runId, fixId, satellite.authenticatedBy),
     }));
+    // A replaced member stands where the member stood.
     return JSON.stringify({ ...fix, own: { ...own, satellites } });
   }
 
