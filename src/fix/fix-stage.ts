@@ -118,7 +118,7 @@ export class FixStage {
   #satPayload = new Uint8Array();
   #rawx: SolvedRawx | null = null;
   /** Of the newest message. */
-  #trusted: TrustedTime | null = null;
+  #trusted: TrustedTime | null | undefined = undefined;
   /** GST of the newest fix: an epoch is given out once. */
   #last = Number.NEGATIVE_INFINITY;
 
@@ -138,14 +138,10 @@ export class FixStage {
   }
 
   /**
-   * Takes in one UBX message of the receiver; `trusted` is what a clock independent of the signal says of its arrival.
+   * Takes in one UBX message of the receiver; `trusted` is what a clock independent of the signal says of its arrival
+   * (null where it says nothing), left out on a capture's own timeline.
    */
-  message(
-    messageClass: number,
-    messageId: number,
-    payload: Uint8Array,
-    trusted: TrustedTime | null = null,
-  ): void {
+  message(messageClass: number, messageId: number, payload: Uint8Array, trusted?: TrustedTime | null): void {
     this.#trusted = trusted;
     const kind = (messageClass << 8) | messageId;
     if (kind === RXM_RAWX) {
@@ -334,9 +330,16 @@ export class FixStage {
     readonly assurance: TimeAssurance;
     readonly gateReason: TimeGateReason | null;
   } {
-    if (this.#timeAssurance !== "independent")
-      return { trusted: null, assurance: this.#timeAssurance, gateReason: null };
-    const trusted = this.#trusted?.assurance === "independent" ? this.#trusted : null;
+    const given = this.#trusted;
+    if (this.#timeAssurance !== "independent") {
+      // A recording kept what its clock said, and is judged by that as the run was.
+      return {
+        trusted: given ?? null,
+        assurance: this.#timeAssurance,
+        gateReason: given === undefined ? null : timeGate(gst, given).reason,
+      };
+    }
+    const trusted = given?.assurance === "independent" ? given : null;
     // Also while no page comes: the clock of now is the one that the fix claims.
     const { reason } = timeGate(gst, trusted);
     return { trusted, assurance: trusted === null ? "none" : "independent", gateReason: reason };
