@@ -37,7 +37,7 @@ export type PipelineRecord = OutputRecord | TagRecord;
 
 /** The last stage, as far as the pipeline needs it. */
 export interface FixStagePort {
-  message(messageClass: number, messageId: number, payload: Uint8Array, trusted: TrustedTime | null): void;
+  message(messageClass: number, messageId: number, payload: Uint8Array, trusted?: TrustedTime | null): void;
   receiverChanged(): void;
   end(): void;
 }
