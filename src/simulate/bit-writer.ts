@@ -24,8 +24,11 @@ export class BitWriter {
     if (!Number.isInteger(value) || value < 0 || value >= 2 ** width) {
       throw new RangeError(`${value} does not fit ${width} bits`);
     }
-    for (let bit = width - 1; bit >= 0; bit--) this.#bit(Math.floor(value / 2 ** bit) % 2);
-    return this;
+    if (width > 32) {
+      this.#put(Math.floor(value / 2 ** 32), width - 32);
+      return this.#put(value % 2 ** 32, 32);
+    }
+    return this.#put(value, width);
   }
 
   /** Appends a two's complement integer of `width` (1..53) bits. */
@@ -40,19 +43,26 @@ export class BitWriter {
   /** Appends `count` bits of `source` from bit `from`; the whole of it by default. */
   bits(source: Uint8Array, from = 0, count: number = source.length * 8 - from): this {
     if (from < 0 || count < 0 || from + count > source.length * 8) throw new RangeError("bits out of range");
-    for (let i = from; i < from + count; i++) this.#bit((source[i >> 3]! >> (7 - (i & 7))) & 1);
+    for (let at = from, left = count; left > 0; at += 8, left -= 8) {
+      const take = Math.min(8, left);
+      const pair = (source[at >> 3]! << 8) | (source[(at >> 3) + 1] ?? 0);
+      this.#put((pair >> (16 - (at & 7) - take)) & ((1 << take) - 1), take);
+    }
     return this;
   }
 
   /** Appends `count` bits of the pattern 0101.. or, from an odd position, 1010.., the filler seen on air. */
   filler(count: number): this {
-    for (let i = 0; i < count; i++) this.#bit(this.#bitLength % 2 === 0 ? 1 : 0);
+    for (let left = count; left > 0; left -= 8) {
+      const take = Math.min(8, left);
+      this.#put((this.#bitLength % 2 === 0 ? 0xaa : 0x55) >> (8 - take), take);
+    }
     return this;
   }
 
   /** Appends `count` zero bits. */
   zeros(count: number): this {
-    for (let i = 0; i < count; i++) this.#bit(0);
+    for (let left = count; left > 0; left -= 32) this.#put(0, Math.min(32, left));
     return this;
   }
 
@@ -61,11 +71,20 @@ export class BitWriter {
     return this.#bytes.slice();
   }
 
-  #bit(bit: number): void {
-    const index = this.#bitLength >> 3;
-    if (index >= this.#bytes.length) throw new RangeError("more bits than the capacity given");
-    if (bit === 1) this.#bytes[index]! |= 0x80 >> (this.#bitLength & 7);
-    this.#bitLength++;
+  /** Up to 32 bits, a byte at a time: all that the simulator sends passes here. */
+  #put(value: number, width: number): this {
+    if (this.#bitLength + width > this.#bytes.length * 8) {
+      throw new RangeError("more bits than the capacity given");
+    }
+    for (let left = width; left > 0;) {
+      const free = 8 - (this.#bitLength & 7);
+      const take = Math.min(free, left);
+      left -= take;
+      const part = (value >>> left) & ((1 << take) - 1);
+      this.#bytes[this.#bitLength >> 3]! |= part << (free - take);
+      this.#bitLength += take;
+    }
+    return this;
   }
 }
 

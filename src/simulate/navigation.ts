@@ -515,16 +515,25 @@ function wrapped(radians: number): number {
   return radians - 2 * PI * Math.floor((radians + PI) / (2 * PI));
 }
 
+/** By improved (0, 1) and parity of the subframe within a minute. */
+const E1B_WORD_TYPES = [false, true].map((improved) =>
+  [true, false].map((first) => {
+    const fec = improved ? (first ? [17, 19, 16] : [18, 20, 16]) : [0, 0, 0];
+    return [2, 4, 6, ...(first ? [7, 8] : [9, 10]), ...fec, 0, 0, 1, 3, 5, 0, improved ? 16 : 0];
+  }),
+);
+const E5B_WORD_TYPES = [true, false].map((first) => [
+  1, 3, 5, ...(first ? [7, 8] : [9, 10]), 0, 0, 0, 0, 0, 2, 4, 6, 0, 0,
+]); // prettier-ignore
+
 /** Word types of the 15 pages of an E1-B subframe; 0 stands in for what a satellite does not send. */
-export function e1bWordTypes(subframeGst: number, improved: boolean): number[] {
-  const first = subframeGst % 60 === 0;
-  const fec = improved ? (first ? [17, 19, 16] : [18, 20, 16]) : [0, 0, 0];
-  return [2, 4, 6, ...(first ? [7, 8] : [9, 10]), ...fec, 0, 0, 1, 3, 5, 0, improved ? 16 : 0];
+export function e1bWordTypes(subframeGst: number, improved: boolean): readonly number[] {
+  return E1B_WORD_TYPES[improved ? 1 : 0]![subframeGst % 60 === 0 ? 0 : 1]!;
 }
 
 /** Word types of the 15 pages of an E5b subframe. */
-export function e5bWordTypes(subframeGst: number): number[] {
-  return [1, 3, 5, ...(subframeGst % 60 === 0 ? [7, 8] : [9, 10]), 0, 0, 0, 0, 0, 2, 4, 6, 0, 0];
+export function e5bWordTypes(subframeGst: number): readonly number[] {
+  return E5B_WORD_TYPES[subframeGst % 60 === 0 ? 0 : 1]!;
 }
 
 export interface PageFields {

@@ -41,6 +41,7 @@ import {
   type SimulationOptions,
 } from "./scenario.js";
 import { parameterMistake } from "./mack.js";
+import { fitsReducedCed, RecordedConstellation } from "./recorded-constellation.js";
 import { rootKeyText, TestAuthority } from "./test-authority.js";
 import { OPERATIONAL_PARAMETERS, TeslaChain } from "./tesla-chain.js";
 import type { TimedFrame } from "./timed-frame.js";
@@ -276,7 +277,7 @@ class Builder {
     const signer = this.#signer(file.osnma?.tree ?? "A", file.osnma?.pkid ?? 2, "osnma");
     if (signer === null || this.#mistakes.length > 0) return null;
     const phases = this.#phases(startGst, chains, signer);
-    const constellation = this.#constellation(startGst);
+    const constellation = this.#constellation(startGst, startGst + duration);
     if (this.#mistakes.length > 0) return null;
 
     const receiver = file.receiver ?? {};
@@ -288,7 +289,12 @@ class Builder {
       place: track.at(0).place,
       riseAndSet: true,
       e5b: receiver.e5b === true,
-      events: (file.satellite ?? []).map((event) => satelliteEvent(event, startGst)),
+      events: [
+        ...(constellation?.svids ?? [])
+          .filter((svid) => !fitsReducedCed(constellation!.batch(svid, startGst)))
+          .map((svid) => ({ svid, improved: false })),
+        ...(file.satellite ?? []).map((event) => satelliteEvent(event, startGst)),
+      ],
       ...(constellation === null ? {} : { constellation }),
       ...(receiver.elevation_mask === undefined ? {} : { elevationMaskDeg: receiver.elevation_mask }),
       ...(receiver.max_satellites === undefined ? {} : { maxSatellites: receiver.max_satellites }),
@@ -386,10 +392,31 @@ class Builder {
     return { ...DEFAULT_OUTPUT, ...(nmea === true ? { "NMEA-RMC": 1, "NMEA-GGA": 1 } : {}), ...messages };
   }
 
-  #constellation(startGst: number): Constellation | null {
+  #constellation(startGst: number, endGst: number): Constellation | null {
     const { seed, ephemerides } = this.#file.constellation ?? {};
-    if (ephemerides !== undefined) this.#wrong("constellation.ephemerides: not supported yet");
-    return seed === undefined ? null : new WalkerConstellation(seed, startGst);
+    if (ephemerides === undefined) return seed === undefined ? null : new WalkerConstellation(seed, startGst);
+    const where = "constellation.ephemerides";
+    if (seed !== undefined) this.#wrong("constellation: seed or ephemerides, not both");
+    if (this.#options.readFile === undefined) {
+      this.#wrong(`${where}: no file can be read here`);
+      return null;
+    }
+    let recorded: RecordedConstellation;
+    try {
+      recorded = new RecordedConstellation(this.#options.readFile(ephemerides));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#wrong(`${where}: ${ephemerides} holds ${error.message}`);
+      return null;
+    }
+    const stale = recorded.svids.filter((svid) => !recorded.holds(svid, startGst, endGst));
+    if (stale.length > 0) {
+      this.#wrong(
+        `${where}: the ephemerides of ${stale.map((svid) => `E${svid}`).join(", ")} are more than four hours off; ` +
+          `begin about ${formatGst(recorded.firstGst)}`,
+      );
+    }
+    return recorded;
   }
 
   #tree(name: string, where: string): TestAuthority | null {

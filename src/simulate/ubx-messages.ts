@@ -268,7 +268,19 @@ export function rxmRawx(
   return ubxFrame(0x02, 0x15, payload);
 }
 
+/** Front ends and flags seldom change: their messages are made again only then. */
+let lastMonRf: { key: string; frame: Uint8Array } = { key: "", frame: new Uint8Array(0) };
+let lastSecSig: { key: number; frame: Uint8Array } = { key: -1, frame: new Uint8Array(0) };
+
 export function monRf(state: ReceiverState): Uint8Array {
+  let key = "";
+  for (const end of state.frontEnds)
+    key += `${end.agcCount} ${end.noisePerMillisecond} ${end.cwSuppression} `;
+  if (key !== lastMonRf.key) lastMonRf = { key, frame: encodedMonRf(state) };
+  return lastMonRf.frame.slice();
+}
+
+function encodedMonRf(state: ReceiverState): Uint8Array {
   return encodeMessage("MON-RF", {
     version: 0,
     blocks: state.frontEnds.map(({ agcCount, noisePerMillisecond, cwSuppression }, blockId) => ({
@@ -325,6 +337,12 @@ export function monComms(port: PortState): Uint8Array {
 }
 
 export function secSig(state: ReceiverState): Uint8Array {
+  const key = 16 * state.jammingState + state.spoofingState;
+  if (key !== lastSecSig.key) lastSecSig = { key, frame: encodedSecSig(state) };
+  return lastSecSig.frame.slice();
+}
+
+function encodedSecSig(state: ReceiverState): Uint8Array {
   return encodeMessage("SEC-SIG", {
     version: 2,
     sigSecFlags: {
