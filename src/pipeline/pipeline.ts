@@ -30,10 +30,20 @@ export interface PipelineOptions extends Omit<OsnmaOptions, "timeAssurance" | "o
   readonly fixes?: FixStageMaker | null;
   /** Write a record for every decided tag. */
   readonly tags?: boolean;
+  /** Is shown what comes in, before anything is made of it: pages with their time, and the receiver's messages. */
+  readonly observer?: PipelineObserver | null;
   readonly softwareVersion: string;
 }
 
 export type PipelineRecord = OutputRecord | TagRecord;
+
+/** Looks on and changes nothing: what the station's log commits to. */
+export interface PipelineObserver {
+  /** A page that began at `gst`, with the trusted time of its arrival; null in replay. */
+  page(page: InavPage, gst: number, trusted: TrustedTime | null): void;
+  /** A UBX message; its payload is valid during the call. */
+  message(messageClass: number, messageId: number, payload: Uint8Array): void;
+}
 
 /** The last stage, as far as the pipeline needs it. */
 export interface FixStagePort {
@@ -64,6 +74,7 @@ export class Pipeline {
   readonly #fix: FixStagePort | null;
   readonly #mode: Mode;
   readonly #timeAssurance: "capture" | "independent";
+  readonly #observer: PipelineObserver | null;
   readonly #options: PipelineOptions;
   #trusted: TrustedTime | null | undefined = undefined;
   /** The capture's own timeline; one object, moved on with every page. */
@@ -83,6 +94,7 @@ export class Pipeline {
     this.#options = options;
     this.#mode = options.mode;
     this.#timeAssurance = timeAssuranceOf(options);
+    this.#observer = options.observer ?? null;
     this.engine = new OsnmaEngine(
       {
         ...options,
@@ -98,6 +110,7 @@ export class Pipeline {
     this.#frames = {
       ubx: (messageClass, messageId, payload) => {
         this.#stream.message(messageClass, messageId, payload, this.#trusted);
+        this.#observer?.message(messageClass, messageId, payload);
         this.#fix?.message(messageClass, messageId, payload, this.#trusted);
       },
     };
@@ -148,6 +161,7 @@ export class Pipeline {
       this.#started = true;
     }
     this.#lastGst = gst;
+    this.#observer?.page(page, gst, stamp ?? null);
     this.#satellitePages[page.svid]++;
     this.#satelliteLast[page.svid] = gst;
     if (page.hasOsnma) this.#satelliteOsnma[page.svid] = 1;

@@ -101,6 +101,7 @@ export class SubframeCollector {
   /** Null before the first: the first subframe heard of is the first of the log. */
   #nextGst: number | null;
   #time: CollectedTime = { assurance: "none", boundMs: null };
+  #gapReason: GapReason = "stopped";
 
   /** `nextGst` is the first subframe that a log which already exists may still take. */
   constructor(emit: (closed: ClosedSubframe | ClosedGap) => void, nextGst: number | null = null) {
@@ -177,16 +178,17 @@ export class SubframeCollector {
       if (open === undefined && this.#nextGst < closable) {
         // Time jumped: the station did not live through these subframes and says so.
         const reached = Math.min(...this.#open.keys(), closable);
-        this.#gap(this.#nextGst, reached, "stopped");
+        this.#gap(this.#nextGst, reached, this.#gapReason);
         continue;
       }
       this.#close(open ?? new OpenSubframe(this.#nextGst));
     }
+    this.#gapReason = "stopped";
   }
 
-  /** No time is known: what is open is given up, and the next subframe comes after a gap. */
+  /** No time is known at this moment: the gap that may come of it says why. */
   timeLost(): void {
-    this.#open.clear();
+    this.#gapReason = "no-time";
   }
 
   /** The stream ended: what is open is closed as far as it got. */

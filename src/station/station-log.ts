@@ -1,0 +1,658 @@
+/**
+ * A station's log on disk: appends leaves, signs checkpoints, proves. Nothing is announced before it is flushed, no
+ * size is signed twice, and nothing is signed that the stored tree and the last signed checkpoint do not both bear
+ * out. Edge. Format and reasons: docs/station-log.md.
+ */
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { OsnmadError } from "../errors.js";
+import type { Mode } from "../pipeline/records.js";
+import { asStoreError } from "../store/faults.js";
+import { originDigest } from "./audit.js";
+import { parseCheckpoint, signCheckpoint, signerOf, type Checkpoint } from "./checkpoint.js";
+import type { Cosignature } from "./cosignature.js";
+import { follow, stationIdOf, type History } from "./history.js";
+import { makeKey, readKey, readOrMakeKey, removeKey, replaceKey, writeWhole } from "./key-file.js";
+import {
+  CHALLENGE_BYTES,
+  decodeLeaf,
+  encodeLeaf,
+  MAX_CHALLENGES,
+  NO_LEAF,
+  rotationStatement,
+  type Leaf,
+  type LeafChallenge,
+  type LeafContent,
+} from "./leaf.js";
+import { openLogDatabase, type LogDatabase } from "./log-database.js";
+import {
+  bytesEqual,
+  consistencyProof,
+  inclusionProof,
+  leafHash,
+  rootOf,
+  storeLeaf,
+  type SubtreeHash,
+} from "./merkle.js";
+import { ED25519, formatSignature, type NoteSignature, verifierKey, type VerifierKey } from "./note.js";
+import type { LeafOpenings } from "./openings.js";
+import type { Signer } from "./signer.js";
+import { encodeEntries, tileBytes, tileIsIn, TILE_WIDTH, type TileName } from "./tiles.js";
+
+export const KEY_FILE = "station.key";
+const NEXT_KEY_FILE = "station.key.next";
+/** The last checkpoint that was signed; beside the database, so that one of them set back is noticed. */
+export const CHECKPOINT_FILE = "checkpoint";
+const MAX_PROOF_OF_ORIGIN_BYTES = 4096;
+const MAX_PENDING_CHALLENGES = 64;
+/** Leaves whose bytes are held against the tree whenever the log is opened: a day. */
+const CHECKED_AT_OPEN = 2880;
+
+export interface StationLogOptions {
+  /** Holds key, database and last checkpoint; made 0700 where it is missing. */
+  readonly directory: string;
+  readonly mode: Mode;
+  /** False only where nobody is to believe the log: replays, measurements. */
+  readonly flush?: boolean;
+  /** In place of the key file. Without a way to make a second key it cannot be rotated here. */
+  readonly signer?: Signer;
+}
+
+export interface AppendedLeaf {
+  readonly leaf: Leaf;
+  readonly bytes: Uint8Array;
+  readonly hash: Uint8Array;
+}
+
+/** What starts a run: goes into every leaf that the log makes on its own. */
+export interface RunStart {
+  readonly softwareVersion: string;
+  readonly time: Leaf["time"];
+  /** Salted digest of the receiver (`receiverCommitment`). */
+  readonly receiver: Uint8Array;
+}
+
+export interface StoredChallenge {
+  readonly challenge: Uint8Array;
+  readonly proof: Uint8Array;
+  /** Unix milliseconds of the station's clock. */
+  readonly receivedAt: number;
+  /** Index of the leaf that has it; null while it waits. */
+  readonly leafIndex: number | null;
+}
+
+/** The origin line and key name of a station's log. */
+export function originOf(station: Uint8Array, mode: Mode): string {
+  const id = Buffer.from(station).toString("hex");
+  return mode === "live" ? `osnmad-station/${id}` : `osnmad-station/${mode}/${id}`;
+}
+
+export class StationLog {
+  readonly directory: string;
+  readonly mode: Mode;
+  readonly #database: LogDatabase;
+  readonly #ownKey: boolean;
+  #signer: Signer;
+  /** Signs beside the new key until a checkpoint with the rotation is out. */
+  #oldSigner: Signer | null = null;
+  #history: History | null = null;
+  #lastSigned: Checkpoint | null = null;
+  #refusal: string | null = null;
+  /** One checkpoint at a time: signing waits for a key that may be elsewhere. */
+  #signing: Promise<unknown> = Promise.resolve();
+  readonly #sql: ReturnType<typeof statements>;
+
+  /** Opens or begins a log. Throws OSN_STATION_*, OSN_STATE_*. */
+  static open(options: StationLogOptions): StationLog {
+    const database = openLogDatabase(options.directory, options.flush ?? true);
+    try {
+      return new StationLog(database, options);
+    } catch (error) {
+      database.close();
+      throw asStoreError(error, options.directory);
+    }
+  }
+
+  private constructor(database: LogDatabase, { directory, mode, signer }: StationLogOptions) {
+    this.#database = database;
+    this.directory = directory;
+    this.mode = mode;
+    this.#ownKey = signer === undefined;
+    this.#sql = statements(database);
+    this.#meta("receiver-salt", () => randomBytes(32));
+    const storedMode = this.#meta("mode", () => Buffer.from(mode, "latin1"));
+    if (storedMode.toString("latin1") !== mode) {
+      throw new OsnmadError(
+        "OSN_USAGE",
+        `${directory} has a log of mode ${storedMode.toString("latin1")}; one of mode ${mode} needs its own folder.`,
+      );
+    }
+    const keyPath = join(directory, KEY_FILE);
+    // A log that exists has a key; a new one in its place would be another station.
+    const found = signer ?? (this.#sql.size.get() === 0 ? readOrMakeKey(keyPath) : readKey(keyPath));
+    if (found === null) throw new OsnmadError("OSN_STATION_KEY_UNUSABLE", `${keyPath} is not there.`);
+    this.#signer = found;
+    this.#verifyStored();
+    this.#finishRotation();
+    if (this.#history !== null && !bytesEqual(this.#signer.publicKey, this.#history.publicKey)) {
+      throw contradiction(`${join(directory, KEY_FILE)} is not the key that this log was signed with`);
+    }
+  }
+
+  get size(): number {
+    return this.#history?.size ?? 0;
+  }
+
+  get history(): History | null {
+    return this.#history;
+  }
+
+  get station(): Uint8Array {
+    return this.#history?.station ?? stationIdOf(this.#signer.publicKey);
+  }
+
+  get origin(): string {
+    return originOf(this.station, this.mode);
+  }
+
+  /** The key in force, as witnesses and followers are configured with it. */
+  get key(): VerifierKey {
+    return this.#keyOf(this.#signer);
+  }
+
+  /** Secret of the station under which its receivers are named (`receiverCommitment`). */
+  get receiverSalt(): Uint8Array {
+    return Uint8Array.from(this.#meta("receiver-salt", () => randomBytes(32)));
+  }
+
+  /** The last checkpoint that was signed. */
+  get checkpoint(): Checkpoint | null {
+    return this.#lastSigned;
+  }
+
+  /** Why nothing is signed any more; null while all is well. */
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
+  readonly subtree: SubtreeHash = (level, index) => {
+    const hash = this.#sql.node.get(level, index);
+    if (hash === undefined) throw contradiction(`the node ${level}/${index} is missing`);
+    return hash;
+  };
+
+  /** Appends the leaf that says that a run begins, and one for another receiver where it is another. */
+  begin(run: RunStart): AppendedLeaf[] {
+    const common = { softwareVersion: run.softwareVersion, time: run.time, challenges: [] };
+    const history = this.#history;
+    const first = history === null;
+    const receiver = history?.receiver ?? run.receiver;
+    const contents: LeafContent[] = [
+      { ...common, kind: "start", first, receiver, publicKey: this.#signer.publicKey },
+    ];
+    if (!bytesEqual(receiver, run.receiver)) {
+      contents.push({ ...common, kind: "receiver", receiver: run.receiver, before: receiver });
+    }
+    return this.append(contents.map((content) => ({ content })));
+  }
+
+  /**
+   * Appends leaves, all or none, in one transaction that is on disk on return. Challenges that wait go into the first
+   * leaf that has none. Throws OSN_STATION_LOG_CONTRADICTS for a leaf that would be a violation (history.ts).
+   */
+  append(
+    leaves: readonly { readonly content: LeafContent; readonly openings?: LeafOpenings }[],
+  ): AppendedLeaf[] {
+    this.#assertSound();
+    let history = this.#history;
+    const appended: AppendedLeaf[] = [];
+    const fresh = new Map<string, Uint8Array>();
+    const nodes: SubtreeHash = (level, index) => fresh.get(`${level}/${index}`) ?? this.subtree(level, index);
+    const write = this.#database.transaction(() => {
+      for (const { content, openings } of leaves) {
+        const index = history?.size ?? 0;
+        const waiting = content.challenges.length === 0 ? this.#waitingChallenges() : [];
+        const leaf: Leaf = {
+          ...content,
+          challenges: waiting.length > 0 ? waiting : content.challenges,
+          station: this.station,
+          index,
+          previous: history?.head ?? NO_LEAF,
+          mode: this.mode,
+        };
+        const bytes = encodeLeaf(leaf);
+        const next = follow(history, leaf, bytes);
+        if (typeof next === "string") throw contradiction(`a leaf of this log would be a violation: ${next}`);
+        history = next;
+        this.#sql.putLeaf.run(index, bytes);
+        storeLeaf(index, next.head, nodes, (level, at, hash) => {
+          fresh.set(`${level}/${at}`, hash);
+          this.#sql.putNode.run(level, at, hash);
+        });
+        if (openings !== undefined) this.#sql.putOpening.run(index, openings.secret, openings.items);
+        for (const { challenge } of waiting) this.#sql.foldChallenge.run(index, challenge);
+        appended.push({ leaf, bytes, hash: next.head });
+      }
+    });
+    this.#guarded(() => {
+      write.immediate();
+    });
+    this.#history = history;
+    return appended;
+  }
+
+  /**
+   * Signs the tree as it stands and returns the checkpoint once it is on disk twice. The same size gives the same
+   * checkpoint again. Throws OSN_STATION_LOG_CONTRADICTS, and then never signs again.
+   */
+  sign(): Promise<Checkpoint> {
+    const turn = this.#signing.then(() => this.#sign());
+    this.#signing = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #sign(): Promise<Checkpoint> {
+    this.#assertSound();
+    const history = this.#history;
+    if (history === null) throw new RangeError("a log without leaves is not signed");
+    const last = this.#lastSigned;
+    if (last !== null) this.#assertContinues(last, history.size);
+    if (last?.size === history.size) return last;
+    const head = {
+      origin: this.origin,
+      size: history.size,
+      root: rootOf(history.size, this.subtree),
+      extensions: [],
+    };
+    const signers = [this.#oldSigner, this.#signer].filter((signer) => signer !== null);
+    const note = await signCheckpoint(
+      head,
+      signers.map((signer) => ({ key: this.#keyOf(signer), sign: (text) => signer.sign(text) })),
+    );
+    const checkpoint = parseCheckpoint(note);
+    if (checkpoint === null || signerOf(checkpoint, [this.key]) === null) {
+      throw new OsnmadError("OSN_STATION_KEY_UNUSABLE", "The key gave a signature that does not hold.");
+    }
+    this.#guarded(() => {
+      this.#sql.putCheckpoint.run(head.size, head.root, note);
+      writeWhole(this.directory, CHECKPOINT_FILE, note);
+    });
+    this.#lastSigned = checkpoint;
+    this.#oldSigner = null;
+    return checkpoint;
+  }
+
+  /** Stops signing for good: something outside shows that this is not the whole history. */
+  refuse(why: string): void {
+    if (this.#refusal !== null) return;
+    this.#refusal = why;
+    this.#guarded(() => this.#sql.putMeta.run("refusal", Buffer.from(why, "utf8")));
+  }
+
+  /**
+   * Makes a new key and appends the leaf in which old and new sign for each other. A cut of power at any moment
+   * leaves the old key or the new one in force, as the log says.
+   */
+  async rotate(run: RunStart): Promise<AppendedLeaf> {
+    this.#assertSound();
+    const history = this.#history;
+    if (history === null) throw new RangeError("a log without leaves has no key to rotate");
+    if (!this.#ownKey) throw new RangeError("a key from elsewhere is rotated elsewhere");
+    const nextPath = join(this.directory, NEXT_KEY_FILE);
+    removeKey(nextPath);
+    const next = makeKey(nextPath);
+    const { station, size, head } = history;
+    const oldKey = this.#signer.publicKey;
+    const statement = rotationStatement(station, size, head, oldKey, next.publicKey);
+    const oldSignature = await this.#signer.sign(statement);
+    const newSignature = await next.sign(statement);
+    const [appended] = this.append([
+      {
+        content: {
+          kind: "rotation",
+          softwareVersion: run.softwareVersion,
+          time: run.time,
+          receiver: history.receiver,
+          challenges: [],
+          oldKey,
+          newKey: next.publicKey,
+          oldSignature,
+          newSignature,
+        },
+      },
+    ]);
+    this.#oldSigner = this.#signer;
+    this.#signer = next;
+    // The checkpoint with both signatures has to be out before the old key is gone.
+    await this.sign();
+    replaceKey(nextPath, join(this.directory, KEY_FILE));
+    return appended;
+  }
+
+  /** Bytes of leaves from `from` up to, not including, `to`. */
+  leaves(from: number, to: number): Uint8Array[] {
+    return this.#sql.leaves.all(from, to);
+  }
+
+  /** What opens the leaf; null for leaves without commitments, and where it was pruned. */
+  openings(index: number): LeafOpenings | null {
+    return this.#sql.opening.get(index) ?? null;
+  }
+
+  /** Forgets what opens the leaves before `index`; their commitments then stay closed for ever. */
+  pruneOpenings(index: number): number {
+    return this.#sql.pruneOpenings.run(index).changes;
+  }
+
+  inclusionProof(index: number, size = this.size): Uint8Array[] {
+    return inclusionProof(index, size, this.subtree);
+  }
+
+  consistencyProof(first: number, second = this.size): Uint8Array[] {
+    return consistencyProof(first, second, this.subtree);
+  }
+
+  /** A tile or entry bundle of what is signed; null where it goes beyond. */
+  tile(name: TileName): Uint8Array | null {
+    if (!tileIsIn(name, this.#lastSigned?.size ?? 0)) return null;
+    if (name.level !== "entries") return tileBytes({ ...name, level: name.level }, this.subtree);
+    const from = name.index * TILE_WIDTH;
+    return encodeEntries(this.leaves(from, from + name.width));
+  }
+
+  checkpointAt(size: number): Checkpoint | null {
+    const note = this.#sql.checkpoint.get(size);
+    return note === undefined ? null : parseCheckpoint(note);
+  }
+
+  /** The smallest signed size that has the leaf. */
+  checkpointWith(index: number): Checkpoint | null {
+    const note = this.#sql.checkpointWith.get(index);
+    return note === undefined ? null : parseCheckpoint(note);
+  }
+
+  addCosignature(size: number, line: NoteSignature, { witness, timestamp }: Cosignature): void {
+    this.#sql.putCosignature.run(size, witness, timestamp, formatSignature(line));
+  }
+
+  /** Of the witnesses on the checkpoint of a size, in the order of their names. */
+  cosignatures(
+    size: number,
+  ): { readonly witness: string; readonly timestamp: number; readonly line: string }[] {
+    return this.#sql.cosignatures.all(size);
+  }
+
+  /**
+   * Takes a challenge for the next leaf. One that was taken before is not taken twice. Throws OSN_USAGE for what is
+   * no challenge, and where too many wait.
+   */
+  challenge(challenge: Uint8Array, proof: Uint8Array, receivedAt: number): StoredChallenge {
+    if (challenge.length !== CHALLENGE_BYTES) {
+      throw new OsnmadError(
+        "OSN_USAGE",
+        `A challenge has ${CHALLENGE_BYTES} bytes, not ${challenge.length}.`,
+      );
+    }
+    if (proof.length > MAX_PROOF_OF_ORIGIN_BYTES) {
+      throw new OsnmadError("OSN_USAGE", `A proof of origin has at most ${MAX_PROOF_OF_ORIGIN_BYTES} bytes.`);
+    }
+    const known = this.findChallenge(challenge);
+    if (known !== null) return known;
+    if (this.#sql.waitingCount.get()! >= MAX_PENDING_CHALLENGES) {
+      throw new OsnmadError("OSN_RATE_LIMITED", `${MAX_PENDING_CHALLENGES} challenges wait already.`);
+    }
+    this.#guarded(() => this.#sql.putChallenge.run(challenge, proof, receivedAt));
+    return { challenge, proof, receivedAt, leafIndex: null };
+  }
+
+  findChallenge(challenge: Uint8Array): StoredChallenge | null {
+    return this.#sql.challenge.get(challenge) ?? null;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /**
+   * Reads the whole log again, from the first leaf: every body against its hash, every hash against the tree, every
+   * checkpoint against its root. Returns the leaves read; throws OSN_STATION_LOG_CONTRADICTS.
+   */
+  checkAll(): number {
+    let history: History | null = null;
+    const nodes = new Map<string, Uint8Array>();
+    const subtree: SubtreeHash = (level, index) => nodes.get(`${level}/${index}`)!;
+    for (let from = 0; from < this.size; from += TILE_WIDTH) {
+      for (const bytes of this.leaves(from, from + TILE_WIDTH)) {
+        const leaf = decodeLeaf(bytes);
+        const next: History | string = leaf === null ? "no leaf" : follow(history, leaf, bytes);
+        if (typeof next === "string") throw contradiction(`leaf ${history?.size ?? 0}: ${next}`);
+        storeLeaf(next.size - 1, next.head, subtree, (level, at, hash) => {
+          nodes.set(`${level}/${at}`, hash);
+          const stored = this.#sql.node.get(level, at);
+          if (stored === undefined || !bytesEqual(stored, hash))
+            throw contradiction(`node ${level}/${at} is wrong`);
+        });
+        history = next;
+      }
+    }
+    if ((history?.size ?? 0) !== this.size) throw contradiction("leaves are missing");
+    for (const { size, root } of this.#sql.allCheckpoints.all()) {
+      if (size > this.size || !bytesEqual(root, rootOf(size, subtree))) {
+        throw contradiction(`the checkpoint of size ${size} is not of this tree`);
+      }
+    }
+    return this.size;
+  }
+
+  #waitingChallenges(): LeafChallenge[] {
+    return this.#sql.waiting
+      .all(MAX_CHALLENGES)
+      .map(({ challenge, proof }) => ({ challenge, origin: originDigest(proof) }));
+  }
+
+  #keyOf(signer: Signer): VerifierKey {
+    return verifierKey(this.origin, ED25519, signer.publicKey);
+  }
+
+  #meta(name: string, make: () => Buffer): Buffer {
+    const stored = this.#sql.meta.get(name);
+    if (stored !== undefined) return stored;
+    const value = make();
+    this.#sql.putMeta.run(name, value);
+    return value;
+  }
+
+  #verifyStored(): void {
+    const refusal = this.#sql.meta.get("refusal");
+    if (refusal !== undefined) throw contradiction(refusal.toString("utf8"));
+    const size = this.#sql.size.get()!;
+    if (size > 0) this.#history = this.#historyAt(size);
+    const stored = this.#sql.lastCheckpoint.get();
+    const inDatabase = stored === undefined ? null : parseCheckpoint(stored);
+    if (stored !== undefined && inDatabase === null) throw contradiction("the stored checkpoint is none");
+    const inFile = this.#checkpointFile();
+    for (const checkpoint of [inDatabase, inFile]) {
+      if (checkpoint !== null) this.#assertContinues(checkpoint, size);
+    }
+    this.#lastSigned = inDatabase;
+    if (inFile !== null && inFile.size > (inDatabase?.size ?? 0)) {
+      throw contradiction("the database lacks a checkpoint that was signed");
+    }
+    if (inDatabase !== null && inDatabase.size !== inFile?.size) {
+      writeWhole(this.directory, CHECKPOINT_FILE, stored!);
+    }
+  }
+
+  /** From the leaves alone, the last day's of them read one by one. */
+  #historyAt(size: number): History {
+    const from = Math.max(0, size - CHECKED_AT_OPEN);
+    let history: History | null = from === 0 ? null : this.#historyBefore(from);
+    for (const bytes of this.leaves(from, size)) {
+      const leaf = decodeLeaf(bytes);
+      const next: History | string = leaf === null ? "no leaf" : follow(history, leaf, bytes);
+      if (typeof next === "string")
+        throw contradiction(`leaf ${history?.size ?? 0} of the stored log: ${next}`);
+      const stored = this.#sql.node.get(0, next.size - 1);
+      if (stored === undefined || !bytesEqual(stored, next.head)) {
+        throw contradiction(`leaf ${next.size - 1} is not that of the stored tree`);
+      }
+      history = next;
+    }
+    if (history?.size !== size) throw contradiction("leaves are missing");
+    return history;
+  }
+
+  /** What the leaves before `index` amount to; a rotation or change of receiver long ago is found by going back. */
+  #historyBefore(index: number): History {
+    let publicKey: Uint8Array | null = null;
+    let last: { leaf: Leaf; hash: Uint8Array } | null = null;
+    let nextGst: number | null = null;
+    let mayJump: boolean | null = null;
+    for (let at = index - 1; at >= 0; at--) {
+      const bytes = this.leaves(at, at + 1)[0] as Uint8Array | undefined;
+      const leaf = bytes === undefined ? null : decodeLeaf(bytes);
+      if (leaf === null) throw contradiction(`leaf ${at} is missing or none`);
+      last ??= { leaf, hash: leafHash(bytes!) };
+      if (nextGst === null && leaf.kind === "subframe") nextGst = leaf.gst + 30;
+      if (nextGst === null && leaf.kind === "gap") nextGst = leaf.toGst;
+      if (leaf.kind === "start") mayJump ??= true;
+      if (leaf.kind === "subframe" || leaf.kind === "gap") mayJump ??= false;
+      if (leaf.kind === "start") publicKey ??= leaf.publicKey;
+      if (leaf.kind === "rotation") publicKey ??= leaf.newKey;
+      if (publicKey !== null && nextGst !== null) break;
+    }
+    if (last === null || publicKey === null) throw contradiction("the log has no beginning");
+    const { station, mode, receiver } = last.leaf;
+    return {
+      station,
+      mode,
+      size: index,
+      head: last.hash,
+      publicKey,
+      receiver,
+      nextGst,
+      mayJump: mayJump ?? true,
+    };
+  }
+
+  #checkpointFile(): Checkpoint | null {
+    let text: string;
+    try {
+      text = readFileSync(join(this.directory, CHECKPOINT_FILE), "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
+    const checkpoint = parseCheckpoint(text);
+    if (checkpoint === null) throw contradiction(`${CHECKPOINT_FILE} holds no checkpoint`);
+    return checkpoint;
+  }
+
+  /** A signed checkpoint is of this log, and the stored tree leads on from it. */
+  #assertContinues(checkpoint: Checkpoint, size: number): void {
+    if (checkpoint.origin !== this.origin) throw this.#broken("the last checkpoint is of another log");
+    if (checkpoint.size > size) {
+      throw this.#broken(
+        `size ${checkpoint.size} was signed, but the database has ${size} leaves: it was set back`,
+      );
+    }
+    if (!bytesEqual(rootOf(checkpoint.size, this.subtree), checkpoint.root)) {
+      throw this.#broken(`the stored tree of ${checkpoint.size} leaves is not the one that was signed`);
+    }
+  }
+
+  #broken(why: string): OsnmadError {
+    this.#refusal ??= why;
+    return contradiction(why);
+  }
+
+  #assertSound(): void {
+    if (this.#refusal !== null) throw contradiction(this.#refusal);
+  }
+
+  /** The key file is that which the log's last rotation names, whatever moment a rotation was cut off at. */
+  #finishRotation(): void {
+    if (!this.#ownKey) return;
+    const nextPath = join(this.directory, NEXT_KEY_FILE);
+    const next = readKey(nextPath);
+    if (next === null) return;
+    if (this.#history !== null && bytesEqual(next.publicKey, this.#history.publicKey)) {
+      const old = this.#signer;
+      this.#signer = next;
+      // Until a checkpoint has both signatures, the old key is still needed, and stays where it is.
+      if (this.#lastSigned !== null && this.#lastSigned.size === this.size) {
+        replaceKey(nextPath, join(this.directory, KEY_FILE));
+      } else {
+        this.#oldSigner = old;
+        void this.sign().then(
+          () => {
+            replaceKey(nextPath, join(this.directory, KEY_FILE));
+          },
+          () => undefined,
+        );
+      }
+    } else {
+      removeKey(nextPath);
+    }
+  }
+
+  #guarded<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      throw asStoreError(error, this.directory);
+    }
+  }
+}
+
+function contradiction(why: string): OsnmadError {
+  return new OsnmadError("OSN_STATION_LOG_CONTRADICTS", `The log is not signed any more: ${why}.`);
+}
+
+function statements(database: LogDatabase) {
+  const pluck = <R, P extends unknown[]>(sql: string) =>
+    database.prepare<P, R>(sql).pluck() as {
+      get(...parameters: P): R | undefined;
+      all(...parameters: P): R[];
+    };
+  return {
+    meta: pluck<Buffer, [string]>("SELECT value FROM meta WHERE name = ?"),
+    putMeta: database.prepare("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"),
+    size: pluck<number, []>("SELECT coalesce(max(idx) + 1, 0) FROM leaf"),
+    leaves: pluck<Uint8Array, [number, number]>(
+      "SELECT body FROM leaf WHERE idx >= ? AND idx < ? ORDER BY idx",
+    ),
+    putLeaf: database.prepare("INSERT INTO leaf (idx, body) VALUES (?, ?)"),
+    node: pluck<Uint8Array, [number, number]>("SELECT hash FROM node WHERE level = ? AND idx = ?"),
+    putNode: database.prepare("INSERT INTO node (level, idx, hash) VALUES (?, ?, ?)"),
+    opening: database.prepare<[number], LeafOpenings>("SELECT secret, items FROM opening WHERE idx = ?"),
+    putOpening: database.prepare("INSERT INTO opening (idx, secret, items) VALUES (?, ?, ?)"),
+    pruneOpenings: database.prepare("DELETE FROM opening WHERE idx < ?"),
+    // A plain INSERT: the second root of a size is an error of the database itself.
+    putCheckpoint: database.prepare("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)"),
+    lastCheckpoint: pluck<string, []>("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1"),
+    checkpoint: pluck<string, [number]>("SELECT note FROM checkpoint WHERE size = ?"),
+    checkpointWith: pluck<string, [number]>(
+      "SELECT note FROM checkpoint WHERE size > ? ORDER BY size LIMIT 1",
+    ),
+    allCheckpoints: database.prepare<[], { size: number; root: Uint8Array }>(
+      "SELECT size, root FROM checkpoint",
+    ),
+    putCosignature: database.prepare(
+      "INSERT OR IGNORE INTO cosignature (size, witness, timestamp, line) VALUES (?, ?, ?, ?)",
+    ),
+    cosignatures: database.prepare<[number], { witness: string; timestamp: number; line: string }>(
+      "SELECT witness, timestamp, line FROM cosignature WHERE size = ? ORDER BY witness",
+    ),
+    challenge: database.prepare<[Uint8Array], StoredChallenge>(
+      "SELECT challenge, proof, received AS receivedAt, idx AS leafIndex FROM challenge WHERE challenge = ?",
+    ),
+    waiting: database.prepare<[number], { challenge: Uint8Array; proof: Uint8Array }>(
+      "SELECT challenge, proof FROM challenge WHERE idx IS NULL ORDER BY seq LIMIT ?",
+    ),
+    waitingCount: pluck<number, []>("SELECT count(*) FROM challenge WHERE idx IS NULL"),
+    putChallenge: database.prepare("INSERT INTO challenge (challenge, proof, received) VALUES (?, ?, ?)"),
+    foldChallenge: database.prepare("UPDATE challenge SET idx = ? WHERE challenge = ?"),
+  };
+}

@@ -1,0 +1,256 @@
+/**
+ * The timing class of a fix: what a third party may conclude from when its tags were committed to. Pure; clocks,
+ * bounds and margins are inputs. docs/timing-classes.md has the reasons.
+ *
+ * Whether a tag's MAC holds over the data that the fix used is the evidence's matter (docs/evidence.md); the tags
+ * given here are those for which it does.
+ */
+import { GST_TO_UNIX, SUBFRAME_SECONDS } from "../inav/gst.js";
+import { bitsEqual, readBits } from "../osnma/bits.js";
+import { pageOfBit, TAG_INFO_BITS } from "../osnma/mack.js";
+import type { Mode } from "../pipeline/records.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { verifyOpening, type Opening } from "./commitment.js";
+import { cosignaturesOf } from "./cosignature.js";
+import { decodeFix, decodeTags, epochSlot, tagsSlot } from "./items.js";
+import { decodeLeaf, rootIn, type SubframeLeaf } from "./leaf.js";
+import { bytesEqual, leafHash, verifyInclusion } from "./merkle.js";
+import type { VerifierKey } from "./note.js";
+
+/** A: ADKD 12, B: ADKD 0 or 4, both witnessed before the key; C: worth nothing to who did not hear the signal. */
+export type TimingClass = "A" | "B" | "C";
+
+export interface TimedWitness {
+  readonly key: VerifierKey;
+  /** Bound on the error of its clock against UTC, seconds; never that of a clock which a station disciplines. */
+  readonly boundSeconds: number;
+}
+
+export interface TimingPolicy {
+  readonly station: Uint8Array;
+  /** Checkpoints of other logs prove nothing. */
+  readonly origin: string;
+  readonly mode: Mode;
+  readonly witnesses: readonly TimedWitness[];
+  /** How many of them must have seen a leaf in time. */
+  readonly needed: number;
+  /** Beyond the clocks' bounds, seconds. */
+  readonly marginSeconds: number;
+  /** GST minus UTC, seconds. */
+  readonly leapSeconds: number;
+  /**
+   * Seconds from the start of the disclosing subframe to the first bit of its key; 0 is always safe, and leaves no
+   * room for class B. `keyOffsetSeconds` gives it for the chain in force.
+   */
+  readonly keyOffsetSeconds: number;
+}
+
+/** A leaf with what shows that it is in a log and when it was seen. */
+export interface ProvenLeaf {
+  readonly bytes: Uint8Array;
+  readonly inclusion: readonly Uint8Array[];
+  /** With the cosignatures among its signatures. */
+  readonly checkpoint: Checkpoint;
+}
+
+/** A tag over the data that the fix used, and where it was committed to. */
+export interface CommittedTag {
+  readonly prnA: number;
+  readonly prnD: number;
+  /** GST_SF of the subframe that carried it. */
+  readonly gst: number;
+  /** Slot from 1; 1 is Tag0. */
+  readonly ctr: number;
+  readonly adkd: 0 | 4 | 12;
+  readonly cop: number;
+  /** Left-aligned. */
+  readonly tag: Uint8Array;
+  readonly tagBits: number;
+  readonly opening: Opening;
+  readonly leaf: ProvenLeaf;
+}
+
+export interface FixTimingInput {
+  /** The fix itself: its opening in the leaf of its epoch. */
+  readonly fix: { readonly opening: Opening; readonly leaf: ProvenLeaf };
+  /** Every satellite that the fix was computed from, each with the tags over the very data that was used. */
+  readonly satellites: readonly { readonly svid: number; readonly tags: readonly CommittedTag[] }[];
+}
+
+export type TimingReason =
+  | "in-time"
+  | "leaf-unreadable"
+  | "leaf-of-another-station"
+  | "leaf-of-another-mode"
+  | "leaf-of-another-subframe"
+  | "leaf-not-in-checkpoint"
+  | "opening-does-not-hold"
+  | "tag-not-in-opening"
+  | "fix-not-in-opening"
+  | "too-few-witnesses"
+  | "witnessed-before-it-was-sent"
+  | "witnessed-after-disclosure"
+  | "no-tag";
+
+export interface LeafTiming {
+  /** GST by which enough witnesses had seen it, clock bounds taken off; null where they are too few. */
+  readonly witnessedGst: number | null;
+  readonly reason: TimingReason | null;
+}
+
+export interface TagTiming {
+  readonly class: TimingClass;
+  readonly reason: TimingReason;
+  readonly prnA: number;
+  readonly gst: number;
+  readonly adkd: 0 | 4 | 12;
+  /** GST from which anybody could have made the tag. */
+  readonly disclosureGst: number;
+  readonly witnessedGst: number | null;
+  /** Seconds between the two; negative where the witnesses came too late. */
+  readonly slackSeconds: number | null;
+}
+
+export interface FixTiming {
+  readonly class: TimingClass;
+  readonly reason: TimingReason;
+  /** The worst of its satellites decides. */
+  readonly satellites: readonly {
+    readonly svid: number;
+    readonly class: TimingClass;
+    readonly reason: TimingReason;
+    /** The tag that its class rests on. */
+    readonly by: TagTiming | null;
+  }[];
+}
+
+/** GST at which the key of a tag begins to be broadcast. */
+export function disclosureGst(gst: number, adkd: 0 | 4 | 12, keyOffsetSeconds: number): number {
+  return gst + (adkd === 12 ? 11 : 1) * SUBFRAME_SECONDS + keyOffsetSeconds;
+}
+
+/** Seconds into a subframe at which the first key bit is on the air: an E1-B page begins at odd seconds, OSNMA is in its second half. */
+export function keyOffsetSeconds(keyStartBit: number): number {
+  return 1 + 2 * pageOfBit(keyStartBit) + 1;
+}
+
+/** When enough witnesses had seen a leaf for certain. */
+export function witnessedGst(checkpoint: Checkpoint, policy: TimingPolicy): number | null {
+  const { witnesses, needed, leapSeconds } = policy;
+  if (!(needed >= 1)) return null;
+  const bounds = new Map(witnesses.map(({ key, boundSeconds }) => [key.keyId, boundSeconds]));
+  const latest = cosignaturesOf(
+    checkpoint.note,
+    witnesses.map(({ key }) => key),
+  )
+    // A stamp of whole seconds may be up to a second old when it is made.
+    .map(({ keyId, timestamp }) => timestamp + 1 + bounds.get(keyId)! - GST_TO_UNIX + leapSeconds)
+    .sort((a, b) => a - b);
+  const at = latest.at(needed - 1);
+  return latest.length < needed || at === undefined ? null : at;
+}
+
+export function fixTiming({ fix, satellites }: FixTimingInput, policy: TimingPolicy): FixTiming {
+  const judged = satellites.map(({ svid, tags }) => {
+    const best = tags
+      .filter(({ prnD }) => prnD === svid)
+      .map((tag) => tagTiming(tag, policy))
+      .sort(byClass)
+      .at(0);
+    return { svid, class: best?.class ?? "C", reason: best?.reason ?? "no-tag", by: best ?? null } as const;
+  });
+  const worst = [...judged].sort(byClass).at(-1);
+  const own = fixLeaf(fix, policy);
+  if (own !== "in-time") return { class: "C", reason: own, satellites: judged };
+  return { class: worst?.class ?? "C", reason: worst?.reason ?? "no-tag", satellites: judged };
+}
+
+/** What a tag says of when it was received. */
+export function tagTiming(tag: CommittedTag, policy: TimingPolicy): TagTiming {
+  const { prnA, gst, adkd } = tag;
+  const disclosure = disclosureGst(gst, adkd, policy.keyOffsetSeconds);
+  const verdict = (reason: TimingReason, seen: number | null): TagTiming => ({
+    class: reason !== "in-time" ? "C" : adkd === 12 ? "A" : "B",
+    reason,
+    prnA,
+    gst,
+    adkd,
+    disclosureGst: disclosure,
+    witnessedGst: seen,
+    slackSeconds: seen === null ? null : disclosure - seen,
+  });
+  const leaf = leafOf(tag.leaf, gst, policy);
+  if (typeof leaf === "string") return verdict(leaf, null);
+  const root = rootIn(leaf, "tags");
+  if (root === null || tag.opening.category !== "tags" || !verifyOpening(tag.opening, root)) {
+    return verdict("opening-does-not-hold", null);
+  }
+  if (!isInOpening(tag)) return verdict("tag-not-in-opening", null);
+  const seen = witnessedGst(tag.leaf.checkpoint, policy);
+  return verdict(timeliness(leaf, seen, disclosure, policy), seen);
+}
+
+/** The fix's own leaf: one that was not seen while slow keys were secret could have been computed at leisure. */
+function fixLeaf({ opening, leaf: proven }: FixTimingInput["fix"], policy: TimingPolicy): TimingReason {
+  const item = opening.category === "fixes" ? decodeFix(opening.item) : null;
+  if (item === null) return "fix-not-in-opening";
+  const gst = Math.floor(item.gstMs / 1000 / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
+  if (epochSlot(item.gstMs, gst) !== opening.slot) return "fix-not-in-opening";
+  const leaf = leafOf(proven, gst, policy);
+  if (typeof leaf === "string") return leaf;
+  const root = rootIn(leaf, "fixes");
+  if (root === null || !verifyOpening(opening, root)) return "opening-does-not-hold";
+  const seen = witnessedGst(proven.checkpoint, policy);
+  return timeliness(leaf, seen, disclosureGst(gst, 12, policy.keyOffsetSeconds), policy);
+}
+
+function timeliness(
+  leaf: SubframeLeaf,
+  seen: number | null,
+  disclosure: number,
+  { marginSeconds }: TimingPolicy,
+): TimingReason {
+  if (seen === null) return "too-few-witnesses";
+  // Seen before the subframe was over: it was made before there was anything to hear, or a clock is wrong.
+  if (seen < leaf.gst + SUBFRAME_SECONDS) return "witnessed-before-it-was-sent";
+  return seen + marginSeconds < disclosure ? "in-time" : "witnessed-after-disclosure";
+}
+
+function leafOf(proven: ProvenLeaf, gst: number, policy: TimingPolicy): SubframeLeaf | TimingReason {
+  const leaf = decodeLeaf(proven.bytes);
+  if (leaf?.kind !== "subframe") return "leaf-unreadable";
+  if (!bytesEqual(leaf.station, policy.station)) return "leaf-of-another-station";
+  if (leaf.mode !== policy.mode) return "leaf-of-another-mode";
+  if (leaf.gst !== gst) return "leaf-of-another-subframe";
+  const { checkpoint, inclusion, bytes } = proven;
+  if (checkpoint.origin !== policy.origin) return "leaf-of-another-station";
+  const included = verifyInclusion(leaf.index, checkpoint.size, leafHash(bytes), inclusion, checkpoint.root);
+  return included ? leaf : "leaf-not-in-checkpoint";
+}
+
+/** Whether the opened MACK section has this tag in this slot, of this satellite, wholly received. */
+function isInOpening({ opening, prnA, prnD, gst, ctr, adkd, cop, tag, tagBits }: CommittedTag): boolean {
+  const item = decodeTags(opening.item);
+  if (item === null || item.svid !== prnA || item.gst !== gst || opening.slot !== tagsSlot(prnA))
+    return false;
+  if (!Number.isInteger(ctr) || ctr < 1 || !(tagBits >= 20 && tagBits <= 40) || tag.length * 8 < tagBits) {
+    return false;
+  }
+  const start = (ctr - 1) * (tagBits + TAG_INFO_BITS);
+  const end = start + tagBits + TAG_INFO_BITS;
+  if (end > item.mack.length * 8) return false;
+  for (let page = pageOfBit(start); page <= pageOfBit(end - 1); page++) {
+    if (((item.pages >>> page) & 1) === 0) return false;
+  }
+  if (!bitsEqual(item.mack, start, tag, 0, tagBits)) return false;
+  const info = readBits(item.mack, start + tagBits, TAG_INFO_BITS);
+  // Tag0 authenticates its own satellite by ADKD 0; its 16 bits are MACSEQ and COP.
+  if (ctr === 1) return prnD === prnA && adkd === 0 && (info & 0xf) === cop;
+  return info === ((prnD << 8) | (adkd << 4) | cop);
+}
+
+const RANK: Readonly<Record<TimingClass, number>> = { A: 0, B: 1, C: 2 };
+
+function byClass(a: { readonly class: TimingClass }, b: { readonly class: TimingClass }): number {
+  return RANK[a.class] - RANK[b.class];
+}
