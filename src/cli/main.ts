@@ -25,6 +25,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   configure: async () => (await import("./commands/configure.js")).registerConfigure,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
   export: async () => (await import("./commands/export.js")).registerExport,
+  key: async () => (await import("./commands/key.js")).registerKey,
+  station: async () => (await import("./commands/station.js")).registerStation,
+  witness: async () => (await import("./commands/witness.js")).registerWitness,
   verify: async () => (await import("./commands/verify.js")).registerVerify,
 };
 

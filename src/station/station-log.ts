@@ -88,6 +88,16 @@ export function originOf(station: Uint8Array, mode: Mode): string {
   return mode === "live" ? `osnmad-station/${id}` : `osnmad-station/${mode}/${id}`;
 }
 
+/** Origin of the last checkpoint in a folder, without opening the log; null where nothing was signed. */
+export function storedOrigin(directory: string): string | null {
+  try {
+    return parseCheckpoint(readFileSync(join(directory, CHECKPOINT_FILE), "utf8"))?.origin ?? null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw asStoreError(error, directory);
+  }
+}
+
 export class StationLog {
   readonly directory: string;
   readonly mode: Mode;

@@ -1,0 +1,103 @@
+/** `osnmad key show | export-public | rotate`: the identity of this station. */
+import type { Command } from "commander";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { OsnmadError } from "../../errors.js";
+import { stationIdOf } from "../../station/history.js";
+import { readKey } from "../../station/key-file.js";
+import { ED25519, formatVerifierKey, verifierKey } from "../../station/note.js";
+import { KEY_FILE, originOf, StationLog, storedOrigin } from "../../station/station-log.js";
+import { defaultDataDirectory } from "../data-directory.js";
+import { SOFTWARE_VERSION } from "../version.js";
+
+/** Folder of the station's key and log in the data folder. */
+export const STATION_FOLDER = "station";
+
+export interface KeyCommandIo {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+const PROCESS_IO: KeyCommandIo = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+interface KeyFlags {
+  readonly dataDir: string;
+  readonly json?: boolean;
+}
+
+export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): void {
+  const key = program
+    .command("key")
+    .description(
+      "The key that this station signs its log with. It is made at the first start of a station, and names\n" +
+        "the station: whoever follows or witnesses the log is configured with it.",
+    );
+  const dataDirectory = defaultDataDirectory(process.env, homedir());
+
+  key
+    .command("show")
+    .description("show station id, origin and public key")
+    .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .option("--json", "one JSON object")
+    .action((flags: KeyFlags) => {
+      const { id, origin, line } = identityIn(flags.dataDir);
+      if (flags.json === true) io.out(`${JSON.stringify({ station: id, origin, key: line })}\n`);
+      else io.out(`station  ${id}\norigin   ${origin}\nkey      ${line}\n`);
+    });
+
+  key
+    .command("export-public")
+    .description("print the verifier key, the line that `osnmad witness --station` takes")
+    .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .action((flags: KeyFlags) => {
+      io.out(`${identityIn(flags.dataDir).line}\n`);
+    });
+
+  key
+    .command("rotate")
+    .description(
+      "make a new key; old and new sign for each other in the log, and the old one then signs nothing more.\n" +
+        "Give the new line to all witnesses before; the daemon must not run",
+    )
+    .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .action(async (flags: KeyFlags) => {
+      const directory = join(resolve(flags.dataDir), STATION_FOLDER);
+      identityIn(flags.dataDir);
+      const log = StationLog.open({ directory, mode: "live" });
+      try {
+        const { history } = log;
+        if (history === null) {
+          throw new OsnmadError("OSN_USAGE", "The station has no log yet, so there is nothing to hand over.");
+        }
+        const time = { assurance: "none", boundMs: null } as const;
+        await log.rotate({ softwareVersion: SOFTWARE_VERSION, time, receiver: history.receiver });
+        io.out(`${formatVerifierKey(log.key)}\n`);
+        io.err(`The key was rotated in leaf ${log.size - 1}. Witnesses need this line beside the old one.\n`);
+      } finally {
+        log.close();
+      }
+    });
+}
+
+/** From the files alone, so that it also answers while a daemon has the log. */
+function identityIn(dataDir: string): {
+  readonly id: string;
+  readonly origin: string;
+  readonly line: string;
+} {
+  const directory = join(resolve(dataDir), STATION_FOLDER);
+  const signer = readKey(join(directory, KEY_FILE));
+  if (signer === null) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `${directory} has no key yet; a station makes it when it first starts.`,
+    );
+  }
+  // After a rotation the origin still names the first key; the last checkpoint has it.
+  const origin = storedOrigin(directory) ?? originOf(stationIdOf(signer.publicKey), "live");
+  const id = origin.slice(origin.lastIndexOf("/") + 1);
+  return { id, origin, line: formatVerifierKey(verifierKey(origin, ED25519, signer.publicKey)) };
+}

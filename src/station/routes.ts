@@ -1,0 +1,105 @@
+/**
+ * What a station serves to anybody: its log as tlog-tiles, its state, and the answers to challenges; and the one
+ * thing it takes, a challenge. A plugin for the server of src/http, or one of its own. Nothing here tells of the
+ * place (docs/station-log.md). Edge.
+ */
+import type { FastifyInstance } from "fastify";
+import { problemOf, sendProblem } from "../http/problem.js";
+import { CHALLENGE_BYTES } from "./leaf.js";
+import { bytesOfBase64, formatNote, formatVerifierKey } from "./note.js";
+import type { AuditAnswer, Station } from "./station.js";
+import { parseTilePath } from "./tiles.js";
+
+/** A challenge and a proof of origin in base64, with room. */
+const MAX_CHALLENGE_BODY_BYTES = 8192;
+const IMMUTABLE = "public, max-age=31536000, immutable";
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
+
+export interface StationRoutesOptions {
+  readonly station: Station;
+  /** Unix milliseconds. */
+  readonly now?: () => number;
+}
+
+export function stationRoutes(app: FastifyInstance, { station, now = Date.now }: StationRoutesOptions): void {
+  app.get("/checkpoint", (_request, reply) => {
+    const { checkpoint } = station.log;
+    if (checkpoint === null) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "Nothing is signed yet."));
+    return reply
+      .type("text/plain; charset=utf-8")
+      .header("cache-control", "no-cache")
+      .send(formatNote(checkpoint.note));
+  });
+
+  app.get<{ Params: { "*": string } }>("/tile/*", (request, reply) => {
+    const name = parseTilePath(`tile/${request.params["*"]}`);
+    const bytes = name === null ? null : station.log.tile(name);
+    if (bytes === null) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "There is no such tile."));
+    return reply.type("application/octet-stream").header("cache-control", IMMUTABLE).send(Buffer.from(bytes));
+  });
+
+  app.get("/v1/station", (_request, reply) => {
+    const { log } = station;
+    return reply.send({
+      station: Buffer.from(log.station).toString("hex"),
+      origin: log.origin,
+      key: formatVerifierKey(log.key),
+      mode: log.mode,
+      size: log.size,
+      signedSize: log.checkpoint?.size ?? 0,
+      refusal: log.refusal,
+      witnesses: station.witnessStatus(),
+      left: station.counts,
+    });
+  });
+
+  app.post<{ Body: unknown }>(
+    "/v1/challenges",
+    { bodyLimit: MAX_CHALLENGE_BODY_BYTES, config: { scope: "admin" } },
+    (request, reply) => {
+      const { challenge, proof } = (request.body ?? {}) as { challenge?: unknown; proof?: unknown };
+      const bytes = typeof challenge === "string" ? bytesOfBase64(challenge) : null;
+      const origin = proof === undefined ? "" : proof;
+      const proofBytes = typeof origin === "string" ? bytesOfBase64(origin) : null;
+      if (bytes?.length !== CHALLENGE_BYTES || proofBytes === null) {
+        const why = `"challenge" is ${CHALLENGE_BYTES} bytes in base64, "proof" bytes in base64.`;
+        return sendProblem(reply, problemOf("OSN_USAGE", why));
+      }
+      // No decision: what is well-formed goes into the next leaf.
+      const stored = station.log.challenge(bytes, proofBytes, now());
+      return reply.code(202).send({ challenge: base64(stored.challenge), leafIndex: stored.leafIndex });
+    },
+  );
+
+  app.get<{ Params: { hex: string } }>("/v1/challenges/:hex", (request, reply) => {
+    const bytes = /^[0-9a-f]{64}$/.test(request.params.hex) ? Buffer.from(request.params.hex, "hex") : null;
+    const stored = bytes === null ? null : station.log.findChallenge(bytes);
+    if (bytes === null || stored === null) {
+      return sendProblem(reply, problemOf("OSN_NOT_FOUND", "That challenge was not received."));
+    }
+    const answer = station.answer(bytes);
+    return reply.send({
+      challenge: base64(bytes),
+      leafIndex: stored.leafIndex,
+      answer: answer === null ? null : auditJson(answer),
+    });
+  });
+}
+
+/** The answer as JSON, bytes in base64. */
+export function auditJson(answer: AuditAnswer): Record<string, unknown> {
+  return {
+    challenge: base64(answer.challenge),
+    proof: base64(answer.proof),
+    leafIndex: answer.leafIndex,
+    leaf: base64(answer.leaf),
+    inclusion: answer.inclusion.map(base64),
+    checkpoint: formatNote(answer.checkpoint.note),
+    audited: answer.audited.map(({ index, leaf, inclusion, retention }) => ({
+      index,
+      leaf: base64(leaf),
+      inclusion: inclusion.map(base64),
+      retention: retention === null ? null : base64(retention),
+    })),
+  };
+}
