@@ -1,0 +1,214 @@
+/**
+ * A station under a simulated sky and its witnesses, driven by simulated time: what each leaf was, when it was seen,
+ * and what a verifier would be shown of it.
+ */
+import { fixesWith } from "../../src/fix/fix-stage.js";
+import { GST_TO_UNIX } from "../../src/inav/gst.js";
+import { mackLayoutOf } from "../../src/osnma/mack.js";
+import { readBits } from "../../src/osnma/bits.js";
+import { Pipeline } from "../../src/pipeline/pipeline.js";
+import type { FixRecord } from "../../src/pipeline/records.js";
+import { OPERATIONAL_PARAMETERS } from "../../src/simulate/tesla-chain.js";
+import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
+import { ubxFrames } from "../../src/simulate/ubx-stream.js";
+import { formatAddCheckpoint } from "../../src/station/add-checkpoint.js";
+import { parseCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
+import { cosign, verifyCosignature } from "../../src/station/cosignature.js";
+import { decodeTags, epochSlot, tagsSlot } from "../../src/station/items.js";
+import { decodeLeaf } from "../../src/station/leaf.js";
+import { formatNote, parseSignatureLine } from "../../src/station/note.js";
+import { openItem } from "../../src/station/openings.js";
+import { Station } from "../../src/station/station.js";
+import {
+  keyOffsetSeconds,
+  type CommittedTag,
+  type FixTimingInput,
+  type ProvenLeaf,
+  type TimingPolicy,
+} from "../../src/station/timing.js";
+import { WitnessBook } from "../../src/witness/book.js";
+import { trustOf } from "../support/osnma.js";
+import { testKey, witnessKey } from "./keys.js";
+
+export const LEAP_SECONDS = 18;
+const layout = mackLayoutOf({ ...OPERATIONAL_PARAMETERS } as never);
+export const KEY_OFFSET = keyOffsetSeconds(layout.keyStartBit);
+
+const scenario = parametrisedScenario({ seed: "station", subframes: 8 });
+const { seed, startGst, subframes, phases } = scenario.options;
+export const START_GST = startGst;
+const simulation = new Simulation({ seed, startGst, subframes, phases, maxSatellites: 8 });
+export const SATELLITES = simulation.satellites;
+const frames = [...ubxFrames(simulation, { rawx: true })];
+
+export const unixOf = (gst: number): number => gst + GST_TO_UNIX - LEAP_SECONDS;
+
+/** A witness whose clock is told. */
+export class TestWitness {
+  readonly key;
+  readonly book: WitnessBook;
+  readonly #signer;
+
+  constructor(name: string, station: Station, folder: string) {
+    this.#signer = testKey(name);
+    this.key = witnessKey(`${name}.example/w`, this.#signer);
+    this.book = new WitnessBook(folder, [station.log.key]);
+  }
+
+  /** Hands it the newest checkpoint at GST `gst`; its answer is kept in the log. */
+  async see(station: Station, gst: number): Promise<number> {
+    const { log } = station;
+    const checkpoint = log.checkpoint!;
+    const from = this.book.logs().find(({ origin }) => origin === log.origin)?.size ?? 0;
+    const body = formatAddCheckpoint(
+      from,
+      log.consistencyProof(from, checkpoint.size),
+      formatNote(checkpoint.note),
+    );
+    const decision = this.book.add(body, Math.floor(unixOf(gst)));
+    if (decision.status !== 200) return decision.status;
+    const line = await cosign(decision.text, decision.timestamp, this.key, this.#signer.sign);
+    log.addCosignature(checkpoint.size, line, verifyCosignature(decision.text, line, this.key)!);
+    return 200;
+  }
+}
+
+export interface Heard {
+  readonly fixes: readonly FixRecord[];
+}
+
+/**
+ * Plays the whole sky to the station. `onLeaf` is called after each leaf is signed, with the GST to which the stream
+ * has come.
+ */
+export async function play(station: Station, onLeaf: (gst: number) => Promise<void>): Promise<Heard> {
+  const fixes: FixRecord[] = [];
+  const mode = "simulated";
+  const pipeline = new Pipeline(
+    {
+      ...trustOf(scenario.authority, [1]),
+      mode,
+      fixes: fixesWith({ mode, softwareVersion: "test" }),
+      softwareVersion: "test",
+      observer: station,
+    },
+    (record) => {
+      if (record.type !== "fix") return;
+      fixes.push(record);
+      station.fix(record);
+    },
+  );
+  let size = station.log.size;
+  for (const frame of frames) {
+    pipeline.push(frame);
+    if (station.log.size === size) continue;
+    size = station.log.size;
+    await station.signed();
+    await onLeaf(pipeline.engine.now);
+  }
+  pipeline.end();
+  await station.end();
+  return { fixes };
+}
+
+export function openStation(directory: string): Station {
+  return new Station({
+    directory,
+    mode: "simulated",
+    flush: false,
+    softwareVersion: "test",
+    receiver: "sim",
+  });
+}
+
+/** The leaf with all cosignatures that the log has on the first checkpoint with it. */
+export function provenLeaf(station: Station, index: number): ProvenLeaf {
+  const { log } = station;
+  const bare = log.checkpointWith(index)!;
+  const signatures = log.cosignatures(bare.size).map(({ line }) => parseSignatureLine(line.trimEnd())!);
+  const note = { ...bare.note, signatures: [...bare.note.signatures, ...signatures] };
+  const checkpoint: Checkpoint = parseCheckpoint(formatNote(note))!;
+  return {
+    bytes: log.leaves(index, index + 1)[0],
+    inclusion: log.inclusionProof(index, bare.size),
+    checkpoint,
+  };
+}
+
+/** Index of the leaf of each subframe. */
+export function subframeLeaves(station: Station): Map<number, number> {
+  const found = new Map<number, number>();
+  station.log.leaves(0, station.log.size).forEach((bytes, index) => {
+    const leaf = decodeLeaf(bytes)!;
+    if (leaf.kind === "subframe") found.set(leaf.gst, index);
+  });
+  return found;
+}
+
+/** All tags in the log over the ephemeris of a satellite, of one kind. */
+export function tagsFor(station: Station, svid: number, adkds: readonly number[]): CommittedTag[] {
+  const tags: CommittedTag[] = [];
+  for (const [gst, index] of subframeLeaves(station)) {
+    const openings = station.log.openings(index)!;
+    for (const prnA of SATELLITES) {
+      const opening = openItem(openings, "tags", tagsSlot(prnA));
+      if (opening === null) continue;
+      const { mack } = decodeTags(opening.item)!;
+      for (let ctr = 1; ctr <= layout.slots; ctr++) {
+        const start = (ctr - 1) * layout.slotBits;
+        const info = readBits(mack, start + layout.tagBits, 16);
+        const prnD = ctr === 1 ? prnA : info >>> 8;
+        const adkd = ctr === 1 ? 0 : (info >>> 4) & 0xf;
+        if (prnD !== svid || !adkds.includes(adkd)) continue;
+        const tag = new Uint8Array(layout.tagBits / 8).map((_, at) => readBits(mack, start + 8 * at, 8));
+        const { tagBits } = layout;
+        const leaf = provenLeaf(station, index);
+        tags.push({
+          prnA,
+          prnD,
+          gst,
+          ctr,
+          adkd: adkd as 0 | 12,
+          cop: info & 0xf,
+          tag,
+          tagBits,
+          opening,
+          leaf,
+        });
+      }
+    }
+  }
+  return tags;
+}
+
+/** What a verifier is shown of a fix. */
+export function timingInput(
+  station: Station,
+  fix: FixRecord,
+  adkds: readonly number[] = [0, 12],
+): FixTimingInput {
+  const gst = Math.floor(fix.gst / 30) * 30;
+  const index = subframeLeaves(station).get(gst)!;
+  const opening = openItem(
+    station.log.openings(index)!,
+    "fixes",
+    epochSlot(Math.round(fix.gst * 1000), gst)!,
+  )!;
+  return {
+    fix: { opening, leaf: provenLeaf(station, index) },
+    satellites: fix.own!.satellites.map(({ svid }) => ({ svid, tags: tagsFor(station, svid, adkds) })),
+  };
+}
+
+export function policyFor(station: Station, witnesses: readonly TestWitness[], needed = 1): TimingPolicy {
+  return {
+    station: station.log.station,
+    origin: station.log.origin,
+    mode: "simulated",
+    witnesses: witnesses.map(({ key }) => ({ key, boundSeconds: 1 })),
+    needed,
+    marginSeconds: 5,
+    leapSeconds: LEAP_SECONDS,
+    keyOffsetSeconds: KEY_OFFSET,
+  };
+}
