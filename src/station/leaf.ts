@@ -106,23 +106,21 @@ export const NO_LEAF: Uint8Array = new Uint8Array(HASH_BYTES);
 
 /** Throws RangeError or TypeError for a leaf that `decodeLeaf` would refuse. */
 export function encodeLeaf(leaf: Leaf): Uint8Array {
-  const bytes = encodeCbor(
-    new Map<number, CborValue>([
-      [1, LEAF_VERSION],
-      [2, KINDS[leaf.kind]],
-      [3, leaf.station],
-      [4, leaf.index],
-      [5, leaf.previous],
-      [6, MODES[leaf.mode]],
-      [7, Buffer.from(leaf.softwareVersion, "latin1")],
-      [8, [ASSURANCES[leaf.time.assurance], leaf.time.boundMs]],
-      [9, leaf.receiver],
-      [10, leaf.challenges.map(({ challenge, origin }): CborValue => [challenge, origin])],
-      [11, bodyOf(leaf)],
-    ]),
-  );
-  if (decodeLeaf(bytes) === null) throw new RangeError("a leaf with these values could not be read again");
-  return bytes;
+  const fields = new Map<number, CborValue>([
+    [1, LEAF_VERSION],
+    [2, KINDS[leaf.kind]],
+    [3, leaf.station],
+    [4, leaf.index],
+    [5, leaf.previous],
+    [6, MODES[leaf.mode]],
+    [7, Buffer.from(leaf.softwareVersion, "latin1")],
+    [8, [ASSURANCES[leaf.time.assurance], leaf.time.boundMs]],
+    [9, leaf.receiver],
+    [10, leaf.challenges.map(({ challenge, origin }): CborValue => [challenge, origin])],
+    [11, bodyOf(leaf)],
+  ]);
+  if (leafOf(fields) === null) throw new RangeError("a leaf with these values could not be read again");
+  return encodeCbor(fields);
 }
 
 function bodyOf(leaf: Leaf): CborValue {
@@ -145,9 +143,13 @@ const KEYS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 /** The leaf of these bytes, or null where they are none in deterministic form. */
 export function decodeLeaf(bytes: Uint8Array): Leaf | null {
   if (bytes.length > MAX_ENTRY_BYTES) return null;
-  const map = decodeCbor(bytes);
-  if (!(map instanceof Map) || map.size !== KEYS.length) return null;
-  const value = (key: number): CborValue | undefined => (map as CborMap).get(key);
+  const fields = decodeCbor(bytes);
+  return fields instanceof Map ? leafOf(fields as CborMap) : null;
+}
+
+function leafOf(fields: CborMap): Leaf | null {
+  if (fields.size !== KEYS.length) return null;
+  const value = (key: number): CborValue | undefined => fields.get(key);
   if (value(1) !== LEAF_VERSION) return null;
   const kind = nameOf(KINDS, value(2));
   const station = value(3);

@@ -1,4 +1,5 @@
 /** Commitments bind what they commit to, open one by one, and say nothing else. */
+import { encode, rfc8949EncodeOptions } from "cborg";
 import fc from "fast-check";
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
@@ -206,6 +207,29 @@ describe("deterministic CBOR", () => {
       expect(decodeCbor(Buffer.from(other.replaceAll(" ", ""), "hex")), other).toBeNull();
     }
     expect(decodeCbor(Buffer.from("8".repeat(2).repeat(5000), "hex"))).toBeNull();
+  });
+
+  it("writes what cborg writes", () => {
+    const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        fc.maxSafeInteger(),
+        fc.integer({ min: -300, max: 300 }),
+        fc.uint8Array({ maxLength: 700 }),
+        fc.constant(null),
+        fc.array(tie("value"), { maxLength: 30 }),
+        fc.array(fc.tuple(fc.maxSafeInteger(), tie("value")), { maxLength: 6 }).map((each) => new Map(each)),
+        fc.array(fc.tuple(fc.integer({ min: -40, max: 40 }), tie("value"))).map((each) => new Map(each)),
+      ),
+    }));
+    fc.assert(
+      fc.property(value, (each) => {
+        expect(Buffer.from(encodeCbor(each as CborValue))).toEqual(
+          Buffer.from(encode(each, rfc8949EncodeOptions)),
+        );
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it("refuses to sign what is no integer, bytes or list", () => {

@@ -1,0 +1,116 @@
+// Cost of a station's log (docs/station-log.md): CPU per subframe, from the pages to the signed checkpoint, and leaves a
+// second that the log takes with and without flushing. `npm run build` first; node bench/station.mjs
+import { mkdtempSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { SubframeCollector } from "../dist/station/collector.js";
+import { commitTo } from "../dist/station/openings.js";
+import { StationLog } from "../dist/station/station-log.js";
+
+const SATELLITES = 11;
+const GST = 1400 * 604_800;
+const folders = [];
+const folder = () => {
+  folders.push(mkdtempSync(join(tmpdir(), "osnmad-bench-")));
+  return folders.at(-1);
+};
+const page = (svid, band) => ({
+  svid,
+  band,
+  wordType: 2,
+  word: new Uint8Array(16).fill(svid),
+  hasOsnma: band === "E1-B",
+  hkroot: 0x52,
+  mack: 0x01020304 + svid,
+});
+const rawx = (gst) => {
+  const payload = new Uint8Array(16 + 32 * 40);
+  const view = new DataView(payload.buffer);
+  view.setFloat64(0, gst % 604_800, true);
+  view.setUint16(8, Math.floor(gst / 604_800) + 1024, true);
+  return payload;
+};
+const place = {
+  assurance: "nav-authenticated",
+  latitudeE7: 508_500_000,
+  longitudeE7: 47_300_000,
+  heightMm: 1e5,
+};
+const fix = (gst) => ({
+  gst,
+  own: place,
+  receiver: place,
+  evidence: "ab".repeat(32),
+  filler: "x".repeat(6000),
+});
+
+function begun(flush) {
+  const log = StationLog.open({ directory: folder(), mode: "simulated", flush });
+  const receiver = new Uint8Array(32);
+  log.begin({ softwareVersion: "bench", time: { assurance: "capture", boundMs: null }, receiver });
+  return { log, common: { softwareVersion: "bench", receiver, challenges: [] } };
+}
+
+/** Milliseconds of CPU of all threads for a subframe of 11 satellites, E1-B and E5b, at 1 Hz. */
+async function perSubframe(count) {
+  const { log, common } = begun(true);
+  const closed = [];
+  const collector = new SubframeCollector((each) => closed.push(each));
+  const leaf = async () => {
+    for (const { gst, time, items } of closed.splice(0)) {
+      const { commitments, openings } = commitTo(items, randomBytes(32));
+      log.append([{ content: { ...common, kind: "subframe", gst, time, commitments }, openings }]);
+      await log.sign();
+    }
+  };
+  const subframe = async (at) => {
+    const gst = GST + 30 * at;
+    for (let second = 0; second < 30; second++) {
+      collector.rawx(rawx(gst + second));
+      const band = second % 2 === 1 ? "E1-B" : "E5b";
+      for (let svid = 1; svid <= SATELLITES; svid++) collector.page(page(svid, band), gst + second, null);
+      await leaf();
+      collector.fix(fix(gst + second));
+    }
+  };
+  for (let at = 0; at < 20; at++) await subframe(at);
+  const before = process.cpuUsage();
+  for (let at = 20; at < 20 + count; at++) await subframe(at);
+  const { user, system } = process.cpuUsage(before);
+  log.close();
+  return (user + system) / 1000 / count;
+}
+
+/** Leaves a second, appended `batch` at a time. */
+function appends(flush, count, batch) {
+  const { log, common } = begun(flush);
+  const roots = [1, 2, 3, 4].map(() => Uint8Array.from(randomBytes(32)));
+  const time = { assurance: "capture", boundMs: null };
+  const openings = { secret: randomBytes(32), items: randomBytes(64) };
+  let gst = GST;
+  const start = performance.now();
+  for (let done = 0; done < count; done += batch) {
+    log.append(
+      Array.from({ length: batch }, () => {
+        const content = { ...common, kind: "subframe", gst, time, commitments: [{ algorithm: 1, roots }] };
+        gst += 30;
+        return { content, openings };
+      }),
+    );
+  }
+  const rate = (count / (performance.now() - start)) * 1000;
+  log.close();
+  return rate;
+}
+
+console.log(
+  `CPU per subframe, flushed and signed: ${(await perSubframe(200)).toFixed(2)} ms (goal: below 3 ms)`,
+);
+const line = (what, rate) => console.log(`${what}: ${Math.round(rate).toLocaleString("en")} leaves/s`);
+appends(false, 5000, 100);
+line("append without flushing, 100 at a time", appends(false, 40_000, 100));
+line("append without flushing, one at a time", appends(false, 10_000, 1));
+line("append flushed, one at a time", appends(true, 300, 1));
+for (const path of folders) rmSync(path, { recursive: true, force: true });
