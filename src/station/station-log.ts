@@ -109,6 +109,8 @@ export class StationLog {
   #history: History | null = null;
   #lastSigned: Checkpoint | null = null;
   #refusal: string | null = null;
+  /** Challenges that no leaf has yet. */
+  #waiting = 0;
   /** One checkpoint at a time: signing waits for a key that may be elsewhere. */
   #signing: Promise<unknown> = Promise.resolve();
   readonly #sql: ReturnType<typeof statements>;
@@ -130,6 +132,7 @@ export class StationLog {
     this.mode = mode;
     this.#ownKey = signer === undefined;
     this.#sql = statements(database);
+    this.#waiting = this.#sql.waitingCount.get()!;
     this.#meta("receiver-salt", () => randomBytes(32));
     const storedMode = this.#meta("mode", () => Buffer.from(mode, "latin1"));
     if (storedMode.toString("latin1") !== mode) {
@@ -222,7 +225,7 @@ export class StationLog {
     const write = this.#database.transaction(() => {
       for (const { content, openings } of leaves) {
         const index = history?.size ?? 0;
-        const waiting = content.challenges.length === 0 ? this.#waitingChallenges() : [];
+        const waiting = this.#waiting > 0 && content.challenges.length === 0 ? this.#waitingChallenges() : [];
         const leaf: Leaf = {
           ...content,
           challenges: waiting.length > 0 ? waiting : content.challenges,
@@ -249,6 +252,7 @@ export class StationLog {
       write.immediate();
     });
     this.#history = history;
+    if (this.#waiting > 0) this.#waiting = this.#sql.waitingCount.get()!;
     return appended;
   }
 
@@ -409,10 +413,11 @@ export class StationLog {
     }
     const known = this.findChallenge(challenge);
     if (known !== null) return known;
-    if (this.#sql.waitingCount.get()! >= MAX_PENDING_CHALLENGES) {
+    if (this.#waiting >= MAX_PENDING_CHALLENGES) {
       throw new OsnmadError("OSN_RATE_LIMITED", `${MAX_PENDING_CHALLENGES} challenges wait already.`);
     }
     this.#guarded(() => this.#sql.putChallenge.run(challenge, proof, receivedAt));
+    this.#waiting++;
     return { challenge, proof, receivedAt, leafIndex: null };
   }
 
