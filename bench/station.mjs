@@ -1,7 +1,7 @@
 // Cost of a station's log (docs/station-log.md): CPU per subframe, from the pages to the signed checkpoint, and leaves a
 // second that the log takes with and without flushing. `npm run build` first; node bench/station.mjs
 import { mkdtempSync, rmSync } from "node:fs";
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
