@@ -105,6 +105,17 @@ function appends(flush, count, batch) {
   return rate;
 }
 
+/** Says how busy the machine is: an idle one takes 0.7 to 1 µs (docs/hot-paths.md). */
+function yardstick() {
+  const input = new Uint8Array(65);
+  for (let at = 0; at < 2000; at++) hash("sha256", input, "buffer");
+  const before = process.cpuUsage();
+  for (let at = 0; at < 20_000; at++) hash("sha256", input, "buffer");
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 20_000;
+}
+
+console.log(`one SHA-256 of 65 bytes: ${yardstick().toFixed(2)} µs of CPU`);
 console.log(
   `CPU per subframe, flushed and signed: ${(await perSubframe(200)).toFixed(2)} ms (goal: below 3 ms)`,
 );
