@@ -91,7 +91,7 @@ async function runWitness(flags: WitnessFlags): Promise<void> {
   const bound = app.server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : flags.port;
   process.stderr.write(
-    `Witness ${name} on http://${flags.host}:${port}, for ${flags.station.length} keys.\n`,
+    `Witness ${name} on http://${flags.host}:${port}; keys of stations: ${flags.station.length}.\n`,
   );
   await new Promise<void>((done) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, done);
