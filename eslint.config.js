@@ -10,6 +10,7 @@ const edges = [
   "http",
   "station",
   "witness",
+  "emit",
   "simulate",
   "export",
   "time",

@@ -1,0 +1,219 @@
+/**
+ * Envelopes: one statement of a station, signed for one purpose in one mode. COSE_Sign1 (RFC 9052 section 4.2) with
+ * Ed25519 over deterministic CBOR (RFC 8949 section 4.2.1), and as a second form a compact JWS (RFC 7515, RFC 8037).
+ * Pure; signing is handed in. Formats and vectors: docs/envelope.md.
+ *
+ * Purpose, mode and station are in the protected header and again in external_aad, so an envelope of one purpose or
+ * mode does not verify as one of another, whatever a reader leaves out.
+ */
+import { canonicalJson } from "../evidence/canonical-json.js";
+import type { Mode } from "../pipeline/records.js";
+import { decodeCbor, encodeCbor, isArray, isBytes, type CborMap, type CborValue } from "../station/cbor.js";
+import { bytesEqual, HASH_BYTES, sha256 } from "../station/merkle.js";
+import { ED25519_SIGNATURE_BYTES, verifyEd25519 } from "../station/note.js";
+import type { Signer } from "../station/signer.js";
+import {
+  decodeStatement,
+  encodeStatement,
+  MAX_EVIDENCE_BYTES,
+  MODES,
+  objectionTo,
+  parseStatementJson,
+  PURPOSES,
+  statementJson,
+  type Purpose,
+  type Speaker,
+  type Statement,
+} from "./statement.js";
+
+/** Evidence and record, with room. */
+export const MAX_ENVELOPE_BYTES = MAX_EVIDENCE_BYTES + (1 << 19);
+/** Base64 of it, twice over in a JWS. */
+const MAX_JWS_CHARACTERS = 2 * MAX_ENVELOPE_BYTES;
+
+/** COSE header labels: RFC 9052 section 3.1, and private ones below -65536. */
+const Label = { alg: 1, crit: 2, kid: 4, purpose: -65537, mode: -65538, station: -65539 } as const;
+/** RFC 9053 section 2.2. */
+const EDDSA = -8;
+/** Tag 18, COSE_Sign1. */
+const COSE_SIGN1_TAG = 0xd2;
+/** CBOR text "Signature1" (RFC 9052 section 4.4), the first of the four members of Sig_structure. */
+const SIG_STRUCTURE = Buffer.concat([Uint8Array.of(0x84, 0x6a), Buffer.from("Signature1", "latin1")]);
+const AAD = Buffer.from("osnmad-envelope-1", "latin1");
+
+export interface Envelope extends Speaker {
+  /** SHA-256 of the Ed25519 public key that signed. */
+  readonly keyId: Uint8Array;
+  readonly statement: Statement;
+  /** The bytes that were signed, and the signature: not yet verified. */
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+export function keyIdOf(publicKey: Uint8Array): Uint8Array {
+  return sha256(publicKey);
+}
+
+/** Throws RangeError for a statement that the speaker may not make. */
+export async function sealEnvelope(
+  speaker: Speaker,
+  statement: Statement,
+  signer: Signer,
+): Promise<Uint8Array> {
+  assertAllowed(speaker, statement);
+  const header = encodeCbor(headerOf(speaker, keyIdOf(signer.publicKey)));
+  const payload = encodeStatement(statement);
+  const signature = await signer.sign(sigStructure(header, speaker, payload));
+  return Buffer.concat([Uint8Array.of(COSE_SIGN1_TAG), encodeCbor([header, new Map(), payload, signature])]);
+}
+
+/** The envelope of these bytes, or null for anything not in its one form. **Not verified**: see `isSealedBy`. */
+export function openEnvelope(bytes: Uint8Array): Envelope | null {
+  if (bytes.length > MAX_ENVELOPE_BYTES || bytes[0] !== COSE_SIGN1_TAG) return null;
+  const value = decodeCbor(bytes.subarray(1));
+  if (!isArray(value, 4)) return null;
+  const [header, unprotected, payload, signature] = value;
+  if (!isBytes(header) || !isBytes(payload) || !isBytes(signature, ED25519_SIGNATURE_BYTES)) return null;
+  if (!(unprotected instanceof Map) || (unprotected as CborMap).size !== 0) return null;
+  const fields = decodeCbor(header);
+  const parsed = fields instanceof Map ? parseHeader(fields as CborMap) : null;
+  const statement = decodeStatement(payload);
+  if (parsed === null || statement === null || objectionTo(statement, parsed) !== null) return null;
+  return { ...parsed, statement, signed: sigStructure(header, parsed, payload), signature };
+}
+
+/** Whether the key signed it. */
+export function isSealedBy({ keyId, signed, signature }: Envelope, publicKey: Uint8Array): boolean {
+  return bytesEqual(keyId, keyIdOf(publicKey)) && verifyEd25519(publicKey, signed, signature);
+}
+
+/** The envelope as JSON for people: nothing in it is verified by being shown. */
+export function envelopeJson({
+  purpose,
+  mode,
+  station,
+  keyId,
+  statement,
+}: Envelope): Record<string, unknown> {
+  return {
+    purpose,
+    mode,
+    station: hex(station),
+    key: hex(keyId),
+    statement: statementJson(statement),
+  };
+}
+
+/** The second form, for HTTP consumers. Throws RangeError for a statement that the speaker may not make. */
+export async function sealJws(speaker: Speaker, statement: Statement, signer: Signer): Promise<string> {
+  assertAllowed(speaker, statement);
+  const header = jwsHeader(speaker, keyIdOf(signer.publicKey));
+  const input = `${base64url(header)}.${base64url(canonicalJson(statementJson(statement)))}`;
+  const signature = await signer.sign(Buffer.from(input, "latin1"));
+  return `${input}.${Buffer.from(signature).toString("base64url")}`;
+}
+
+/** As `openEnvelope`, of a compact JWS. **Not verified**. */
+export function openJws(text: string): Envelope | null {
+  if (text.length > MAX_JWS_CHARACTERS) return null;
+  const parts = text.split(".");
+  if (parts.length !== 3) return null;
+  const [header, payload, signature] = parts.map(bytesOfBase64url);
+  if (header === null || payload === null || signature?.length !== ED25519_SIGNATURE_BYTES) return null;
+  const parsed = parseJwsHeader(header.toString("utf8"));
+  const statement = parseStatementJson(payload.toString("utf8"));
+  if (parsed === null || statement === null || objectionTo(statement, parsed) !== null) return null;
+  return { ...parsed, statement, signed: Buffer.from(`${parts[0]}.${parts[1]}`, "latin1"), signature };
+}
+
+function assertAllowed(speaker: Speaker, statement: Statement): void {
+  const objection = objectionTo(statement, speaker);
+  if (objection !== null) throw new RangeError(objection);
+  if (speaker.station.length !== HASH_BYTES) throw new RangeError(`a station id has ${HASH_BYTES} bytes`);
+}
+
+function headerOf({ purpose, mode, station }: Speaker, keyId: Uint8Array): Map<number, CborValue> {
+  return new Map<number, CborValue>([
+    [Label.alg, EDDSA],
+    [Label.crit, [Label.purpose, Label.mode, Label.station]],
+    [Label.kid, keyId],
+    [Label.purpose, PURPOSES[purpose]],
+    [Label.mode, MODES[mode]],
+    [Label.station, station],
+  ]);
+}
+
+function parseHeader(fields: CborMap): (Speaker & { readonly keyId: Uint8Array }) | null {
+  const purpose = nameOf(PURPOSES, fields.get(Label.purpose));
+  const mode = nameOf(MODES, fields.get(Label.mode));
+  const station = fields.get(Label.station);
+  const keyId = fields.get(Label.kid);
+  if (purpose === null || mode === null) return null;
+  if (!isBytes(station, HASH_BYTES) || !isBytes(keyId, HASH_BYTES)) return null;
+  const speaker: Speaker = { purpose, mode, station };
+  // Whatever else there is, or is missing (alg, crit), makes other bytes.
+  if (!bytesEqual(encodeCbor(fields), encodeCbor(headerOf(speaker, keyId)))) return null;
+  return { ...speaker, keyId };
+}
+
+function sigStructure(
+  header: Uint8Array,
+  { purpose, mode, station }: Speaker,
+  payload: Uint8Array,
+): Uint8Array {
+  const aad = encodeCbor([AAD, PURPOSES[purpose], MODES[mode], station]);
+  return Buffer.concat([SIG_STRUCTURE, encodeCbor(header), encodeCbor(aad), encodeCbor(payload)]);
+}
+
+/** Members of a JWS header; `crit` makes readers that do not know them refuse (RFC 7515 section 4.1.11). */
+const JWS_CRITICAL = ["osnmad_mode", "osnmad_purpose", "osnmad_station"];
+
+function jwsHeader({ purpose, mode, station }: Speaker, keyId: Uint8Array): string {
+  return canonicalJson({
+    alg: "EdDSA",
+    crit: JWS_CRITICAL,
+    kid: hex(keyId),
+    osnmad_mode: mode,
+    osnmad_purpose: purpose,
+    osnmad_station: hex(station),
+    typ: "osnmad-envelope-1",
+  });
+}
+
+function parseJwsHeader(text: string): (Speaker & { readonly keyId: Uint8Array }) | null {
+  let header: Readonly<Record<string, unknown>> | null;
+  try {
+    header = JSON.parse(text) as typeof header;
+  } catch {
+    return null;
+  }
+  if (typeof header !== "object" || header === null) return null;
+  const purpose = (Object.keys(PURPOSES) as Purpose[]).find((name) => name === header["osnmad_purpose"]);
+  const mode = (Object.keys(MODES) as Mode[]).find((name) => name === header["osnmad_mode"]);
+  const station = bytesOfHex(header["osnmad_station"]);
+  const keyId = bytesOfHex(header["kid"]);
+  if (purpose === undefined || mode === undefined || station === null || keyId === null) return null;
+  const speaker: Speaker = { purpose, mode, station };
+  return jwsHeader(speaker, keyId) === text ? { ...speaker, keyId } : null;
+}
+
+function nameOf<K extends string>(
+  table: Readonly<Record<K, number>>,
+  value: CborValue | undefined,
+): K | null {
+  return (Object.keys(table) as K[]).find((name) => table[name] === value) ?? null;
+}
+
+function bytesOfHex(value: unknown): Uint8Array | null {
+  if (typeof value !== "string" || !/^[0-9a-f]{64}$/.test(value)) return null;
+  return Uint8Array.from(Buffer.from(value, "hex"));
+}
+
+/** Only the one canonical spelling. */
+function bytesOfBase64url(text: string): Buffer | null {
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.toString("base64url") === text ? bytes : null;
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const base64url = (text: string): string => Buffer.from(text, "utf8").toString("base64url");

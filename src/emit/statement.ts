@@ -1,0 +1,253 @@
+/**
+ * What an envelope says: one statement, in deterministic CBOR of integers and byte strings, and as JSON for people.
+ * CDDL in docs/envelope.md. Pure.
+ *
+ * A purpose allows only its own kinds, so that nothing private can be put in an envelope for a federation node.
+ */
+import { canonicalJson } from "../evidence/canonical-json.js";
+import type { Mode } from "../pipeline/records.js";
+import { decodeCbor, encodeCbor, isArray, isBytes, isInteger, type CborValue } from "../station/cbor.js";
+import { parseCheckpoint } from "../station/checkpoint.js";
+import { decodeLeaf } from "../station/leaf.js";
+import { bytesEqual } from "../station/merkle.js";
+import { MAX_NOTE_BYTES, parseSignatureLine } from "../station/note.js";
+import { MAX_ENTRY_BYTES } from "../station/tiles.js";
+
+/** Whom an envelope is for. */
+export const PURPOSES = { federation: 1, prover: 2 } as const;
+export type Purpose = keyof typeof PURPOSES;
+
+export const MODES: Readonly<Record<Mode, number>> = { live: 1, replay: 2, simulated: 3 };
+
+export const KINDS = { leaf: 1, checkpoint: 2, cosignature: 3, openings: 4, fix: 5 } as const;
+export type StatementKind = keyof typeof KINDS;
+
+const KINDS_OF: Readonly<Record<Purpose, readonly StatementKind[]>> = {
+  federation: ["leaf", "checkpoint", "cosignature"],
+  prover: ["leaf", "checkpoint", "cosignature", "openings", "fix"],
+};
+
+/** The public part of a leaf. */
+export interface LeafStatement {
+  readonly kind: "leaf";
+  readonly index: number;
+  readonly leaf: Uint8Array;
+}
+
+/** A signed note without cosignatures. */
+export interface CheckpointStatement {
+  readonly kind: "checkpoint";
+  readonly size: number;
+  readonly note: Uint8Array;
+}
+
+/** One signature line of a witness over the checkpoint of a size, without the newline. */
+export interface CosignatureStatement {
+  readonly kind: "cosignature";
+  readonly size: number;
+  readonly line: Uint8Array;
+}
+
+/** What opens all commitments of a leaf. Private. */
+export interface OpeningsStatement {
+  readonly kind: "openings";
+  readonly index: number;
+  /** S of docs/station-log.md, 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Every item of the leaf with its category and slot (`decodeItems`). */
+  readonly items: Uint8Array;
+}
+
+/** A fix with its evidence. Private. */
+export interface FixStatement {
+  readonly kind: "fix";
+  /** Leaf that commits to it. */
+  readonly index: number;
+  readonly slot: number;
+  /** Canonical JSON of the fix record; its SHA-256 is in the opened item. */
+  readonly record: Uint8Array;
+  /** Evidence bundle, null where the fix has none. */
+  readonly evidence: Uint8Array | null;
+}
+
+export type Statement =
+  LeafStatement | CheckpointStatement | CosignatureStatement | OpeningsStatement | FixStatement;
+
+const MAX_LINE_BYTES = 1024;
+const MAX_ITEMS_BYTES = 1 << 20;
+const MAX_RECORD_BYTES = 1 << 18;
+export const MAX_EVIDENCE_BYTES = 1 << 23;
+const MAX_SLOT = 0xffff;
+const SECRET_BYTES = 32;
+
+/** Who speaks: what is in the protected header and has to agree with the statement. */
+export interface Speaker {
+  readonly purpose: Purpose;
+  readonly mode: Mode;
+  /** Station id, 32 bytes. */
+  readonly station: Uint8Array;
+}
+
+export function encodeStatement(statement: Statement): Uint8Array {
+  const kind = KINDS[statement.kind];
+  switch (statement.kind) {
+    case "leaf":
+      return encodeCbor([kind, statement.index, statement.leaf]);
+    case "checkpoint":
+      return encodeCbor([kind, statement.size, statement.note]);
+    case "cosignature":
+      return encodeCbor([kind, statement.size, statement.line]);
+    case "openings":
+      return encodeCbor([kind, statement.index, statement.secret, statement.items]);
+    case "fix":
+      return encodeCbor([kind, statement.index, statement.slot, statement.record, statement.evidence]);
+  }
+}
+
+/** The statement of these bytes, or null where they are none in deterministic form. */
+export function decodeStatement(bytes: Uint8Array): Statement | null {
+  const value = decodeCbor(bytes);
+  if (!isArray(value) || value.length < 3) return null;
+  const [kind, number, third, fourth, fifth] = value;
+  if (!isInteger(number, 0, Number.MAX_SAFE_INTEGER)) return null;
+  if (value.length === 3) {
+    if (kind === KINDS.leaf && isUpTo(third, MAX_ENTRY_BYTES)) {
+      return { kind: "leaf", index: number, leaf: third };
+    }
+    if (kind === KINDS.checkpoint && isUpTo(third, MAX_NOTE_BYTES)) {
+      return { kind: "checkpoint", size: number, note: third };
+    }
+    if (kind === KINDS.cosignature && isUpTo(third, MAX_LINE_BYTES)) {
+      return { kind: "cosignature", size: number, line: third };
+    }
+  } else if (value.length === 4 && kind === KINDS.openings) {
+    if (!isBytes(third, SECRET_BYTES) || !isUpTo(fourth, MAX_ITEMS_BYTES)) return null;
+    return { kind: "openings", index: number, secret: third, items: fourth };
+  } else if (value.length === 5 && kind === KINDS.fix) {
+    if (!isInteger(third, 0, MAX_SLOT) || !isUpTo(fourth, MAX_RECORD_BYTES)) return null;
+    if (fifth !== null && !isUpTo(fifth, MAX_EVIDENCE_BYTES)) return null;
+    return { kind: "fix", index: number, slot: third, record: fourth, evidence: fifth };
+  }
+  return null;
+}
+
+/** Why a statement may not be made by this speaker; null where it may. Signatures within it are not looked at. */
+export function objectionTo(statement: Statement, { purpose, mode, station }: Speaker): string | null {
+  if (!KINDS_OF[purpose].includes(statement.kind)) return `${statement.kind} is not for a ${purpose}`;
+  switch (statement.kind) {
+    case "leaf": {
+      const leaf = decodeLeaf(statement.leaf);
+      if (leaf === null) return "the leaf is none";
+      if (leaf.mode !== mode) return `the leaf is of mode ${leaf.mode}`;
+      if (!bytesEqual(leaf.station, station)) return "the leaf is of another station";
+      return leaf.index === statement.index ? null : `the leaf has index ${leaf.index}`;
+    }
+    case "checkpoint": {
+      const checkpoint = parseCheckpoint(statement.note);
+      if (checkpoint === null) return "the checkpoint is none";
+      if (checkpoint.extensions.length > 0) return "the checkpoint has extension lines";
+      if (checkpoint.origin !== originFor(station, mode)) return `the checkpoint is of ${checkpoint.origin}`;
+      return checkpoint.size === statement.size ? null : `the checkpoint has size ${checkpoint.size}`;
+    }
+    case "cosignature": {
+      const line = lineText(statement.line);
+      return line !== null && parseSignatureLine(line) !== null
+        ? null
+        : "the cosignature is no signature line";
+    }
+    case "openings":
+    case "fix":
+      return null;
+  }
+}
+
+/** First line of the checkpoints of a station (docs/station-log.md). */
+export function originFor(station: Uint8Array, mode: Mode): string {
+  const id = Buffer.from(station).toString("hex");
+  return mode === "live" ? `osnmad-station/${id}` : `osnmad-station/${mode}/${id}`;
+}
+
+/** Station and mode of an origin; null where it is none of a station. */
+export function parseOrigin(origin: string): { readonly station: Uint8Array; readonly mode: Mode } | null {
+  const match = /^osnmad-station\/(?:(replay|simulated)\/)?([0-9a-f]{64})$/.exec(origin);
+  if (match === null) return null;
+  const mode = (match[1] as Mode | undefined) ?? "live";
+  return { station: Uint8Array.from(Buffer.from(match[2], "hex")), mode };
+}
+
+/** Text of a signature line: UTF-8 (it begins with a dash), one line. */
+export function lineText(bytes: Uint8Array): string | null {
+  const text = Buffer.from(bytes).toString("utf8");
+  return Buffer.from(text, "utf8").equals(bytes) && !text.includes("\n") ? text : null;
+}
+
+type Json = Readonly<Record<string, string | number | null>>;
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64url");
+
+/** The same statement as JSON: integers, and bytes in base64url without padding (RFC 7515). */
+export function statementJson(statement: Statement): Json {
+  const { kind } = statement;
+  switch (kind) {
+    case "leaf":
+      return { kind, index: statement.index, leaf: base64(statement.leaf) };
+    case "checkpoint":
+      return { kind, size: statement.size, note: base64(statement.note) };
+    case "cosignature":
+      return { kind, size: statement.size, line: base64(statement.line) };
+    case "openings":
+      return {
+        kind,
+        index: statement.index,
+        secret: base64(statement.secret),
+        items: base64(statement.items),
+      };
+    case "fix":
+      return {
+        kind,
+        index: statement.index,
+        slot: statement.slot,
+        record: base64(statement.record),
+        evidence: statement.evidence === null ? null : base64(statement.evidence),
+      };
+  }
+}
+
+const FIELDS: Readonly<Record<StatementKind, readonly string[]>> = {
+  leaf: ["index", "leaf"],
+  checkpoint: ["size", "note"],
+  cosignature: ["size", "line"],
+  openings: ["index", "secret", "items"],
+  fix: ["index", "slot", "record", "evidence"],
+};
+
+/** The statement of a JSON text in the one spelling that `statementJson` gives; null for any other. */
+export function parseStatementJson(text: string): Statement | null {
+  let object: Readonly<Record<string, unknown>>;
+  try {
+    object = JSON.parse(text) as typeof object;
+  } catch {
+    return null;
+  }
+  if (typeof object !== "object" || (object as unknown) === null) return null;
+  const kind = (Object.keys(KINDS) as StatementKind[]).find((name) => name === object["kind"]);
+  if (kind === undefined) return null;
+  const values: CborValue[] = [KINDS[kind]];
+  for (const field of FIELDS[kind]) {
+    const value = object[field];
+    if (value === null || typeof value === "number") values.push(value);
+    else if (typeof value === "string") values.push(Uint8Array.from(Buffer.from(value, "base64url")));
+    else return null;
+  }
+  let statement: Statement | null;
+  try {
+    statement = decodeStatement(encodeCbor(values));
+  } catch {
+    return null;
+  }
+  return statement !== null && canonicalJson(statementJson(statement)) === text ? statement : null;
+}
+
+function isUpTo(value: CborValue | undefined, most: number): value is Uint8Array {
+  return isBytes(value) && value.length <= most;
+}
