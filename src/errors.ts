@@ -104,6 +104,14 @@ export const ERRORS = {
     cause: "Another osnmad already works with this data folder.",
     remedy: "Stop that process, or give this one another --data-dir.",
   },
+  OSN_STORE_UNAVAILABLE: {
+    exit: 6,
+    http: 500,
+    cause:
+      "The database library (better-sqlite3) is not installed: it has native code, and could not be built or fetched here.",
+    remedy:
+      "Install python3, make and a C++ compiler and run npm install again; commands that keep nothing work without it.",
+  },
   OSN_EVIDENCE_UNREADABLE: {
     exit: 3,
     http: 400,

@@ -68,12 +68,24 @@ function inherit(command: Command): void {
   for (const child of command.commands) inherit(child);
 }
 
+/** The database library is optional: npm goes on without it where it cannot be built. */
+function withoutStore(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  const isMissing =
+    code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND" || code === "ERR_DLOPEN_FAILED";
+  if (!isMissing || !(error instanceof Error) || !error.message.includes("better-sqlite3")) return error;
+  return new OsnmadError("OSN_STORE_UNAVAILABLE", "This command keeps data and needs better-sqlite3.", {
+    cause: error,
+  });
+}
+
 /** A reader that went away (`| head`) is no error. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
-main().catch((error: unknown) => {
+main().catch((thrown: unknown) => {
+  const error = withoutStore(thrown);
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
     return;

@@ -2,7 +2,7 @@
  * Keeps a receiver connected: opens what the configuration names, watches the line, and opens it again after every
  * kind of end. The decisions are those of connection-logic.ts; this gives them links and timers. Edge.
  */
-import { Framer, type FrameSink } from "gnss-ubx";
+import { encodeFrame, Framer, type FrameSink } from "gnss-ubx";
 import { OsnmadError } from "../errors.js";
 import type { ByteLink } from "./byte-link.js";
 import {
@@ -43,6 +43,7 @@ export interface ConnectionOptions {
 
 /** How long a rate is listened to: more than an epoch at 1 Hz. */
 const RATE_MS = 1_300;
+const POLL_VERSION = encodeFrame(0x0a, 0x04, new Uint8Array(0));
 /** Between two looks whether the port is there. */
 const PRESENCE_MS = 1_000;
 
@@ -172,7 +173,7 @@ export class Connection {
       if (frames > before) this.#frames(link);
       this.#listener.data(chunk);
     });
-    this.#tryRates(link);
+    this.#wake(link);
   }
 
   #frames(link: ByteLink): void {
@@ -215,26 +216,28 @@ export class Connection {
     };
   }
 
-  /** One rate after the other, until a frame comes or the logic gives the line up. */
-  #tryRates(link: ByteLink): void {
-    const rates = this.#options.baudRates ?? [];
-    if (rates.length === 0 || link.setBaudRate === undefined) return;
-    // The rate that worked last comes first; the line was opened with the first of the list.
-    const order = this.#baud === null ? rates : [this.#baud, ...rates.filter((rate) => rate !== this.#baud)];
+  /**
+   * Asks MON-VER, so that a receiver which was told to say nothing by itself is heard as well; where a rate is to be
+   * found, at one rate after the other. Until a frame comes or the logic gives the line up.
+   */
+  #wake(link: ByteLink): void {
+    if (this.#options.finite === true) return;
+    const rates = link.setBaudRate === undefined ? [] : (this.#options.baudRates ?? []);
+    // The rate that worked last comes first.
+    const known = this.#baud;
+    const order = known === null ? rates : [known, ...rates.filter((rate) => rate !== known)];
     let at = -1;
-    const next = (): void => {
-      if (this.#link !== link || this.#told) return;
-      at = (at + 1) % order.length;
-      const rate = order[at];
-      link.setBaudRate?.(rate).then(
-        () => {
-          if (this.#link !== link || this.#told) return;
-          this.#rateTimer = setTimeout(next, RATE_MS);
-        },
-        () => undefined,
-      );
+    const isDone = (): boolean => this.#link !== link || this.#told;
+    const next = async (): Promise<void> => {
+      if (isDone()) return;
+      at++;
+      if (order.length > 0) await link.setBaudRate?.(order[at % order.length]);
+      await link.write(POLL_VERSION);
+      if (!isDone()) this.#rateTimer = setTimeout(turn, RATE_MS);
     };
-    next();
+    // A link that breaks meanwhile tells so by itself.
+    const turn = (): void => void next().catch(() => undefined);
+    turn();
   }
 
   #schedule(): void {

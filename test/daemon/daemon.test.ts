@@ -7,6 +7,7 @@ import type { EventRecord, FixRecord } from "../../src/pipeline/records.js";
 import { feedOf } from "../../src/simulate/receiver/feed.js";
 import { withVirtualReceiver } from "../../src/simulate/receiver/with-virtual-receiver.js";
 import { newPipeline } from "../../src/cli/replay-run.js";
+import { receiverSetup } from "../../src/cli/receiver-setup.js";
 import { fixesWith } from "../../src/fix/fix-stage.js";
 import { until } from "../source/compliance.js";
 import { startBench, testMaterial, type Bench } from "./support.js";
@@ -122,6 +123,29 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
         expect(events(bench).filter((name) => name === "receiver-connected")).toHaveLength(2);
         const times = fixes(bench).map(({ gst }) => gst);
         expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+      },
+    );
+  });
+
+  it("configures a receiver fresh from the factory that says nothing by itself, and again after a restart", async () => {
+    const link = join(folder, "gnss");
+    await withVirtualReceiver(
+      { model: "F9P", feed: feed(), over: "pty", link, speed: 20, waitForHost: true },
+      async (port, served) => {
+        bench = await startBench({
+          config: { "receiver.port": port },
+          times: TIMES,
+          setup: receiverSetup({ profile: "auto", fixedRate: false }),
+        });
+        await until("fixes", () => fixes(bench!).length > 20, 40);
+        expect(bench.daemon.status().receiver).toMatchObject({ model: "ZED-F9P", configuration: "applied" });
+        const before = fixes(bench).length;
+        served.fault({ do: "restart", start: "hot" });
+        await until("fixes again", () => fixes(bench!).length > before + 20, 40);
+        expect(events(bench).filter((name) => name === "receiver-configured").length).toBeGreaterThan(1);
+        expect(events(bench)).toContain("receiver-lost");
+        served.fault({ do: "replace", uniqueId: "0badc0ffee" });
+        await until("the other receiver", () => events(bench!).includes("receiver-replaced"), 40);
       },
     );
   });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LOG_LEVELS } from "../../daemon/config.js";
 import { loadConfig, type LoadedConfig } from "../../daemon/config-sources.js";
 import { OsnmadError } from "../../errors.js";
+import type { DaemonOptions } from "../daemon.js";
 import { defaultDataDirectory } from "../data-directory.js";
 import { stopOnSignal } from "../serving.js";
 import { startMaterial } from "../trust-options.js";
@@ -36,7 +37,7 @@ export function registerRun(program: Command): void {
     .description(
       "Reads a u-blox receiver, verifies OSNMA against this machine's clock, keeps what it finds and serves it.\n" +
         "Without options it takes the one u-blox receiver on USB, configures it (in its RAM only), and listens on\n" +
-        "loopback. On a terminal it shows what is going on; else it prints lines.",
+        "loopback. On a terminal it shows what is going on; elsewhere its log on standard error tells.",
     )
     .option(
       "--config <file>",
@@ -59,7 +60,7 @@ export function registerRun(program: Command): void {
     )
     .addOption(new Option("--log-level <level>", "what is logged (log.level)").choices(LOG_LEVELS))
     .option("--json", "every record as a JSON line on standard output (fixes hold coordinates)")
-    .option("--lines", "plain lines instead of the live view on a terminal")
+    .option("--lines", "plain lines on standard output")
     .addHelpText(
       "after",
       `
@@ -113,6 +114,13 @@ export function dataDirectoryOf({ config }: LoadedConfig): string {
 
 export function load(file: string | undefined, flags: Record<string, unknown>): LoadedConfig {
   return loadConfig({ file: file ?? null, environment: process.env, home: homedir(), flags });
+}
+
+/** A block on a terminal, plain lines where they are asked for; else the log tells. */
+function viewOf({ json, lines }: RunFlags): DaemonOptions["view"] {
+  if (json === true) return null;
+  if (lines === true) return { out: process.stdout, isTerminal: false };
+  return process.stdout.isTTY ? { out: process.stdout, isTerminal: true } : null;
 }
 
 async function run(flags: RunFlags): Promise<void> {
@@ -176,10 +184,7 @@ async function run(flags: RunFlags): Promise<void> {
         : null,
       stop: stop.signal,
       json: flags.json === true ? process.stdout : null,
-      view:
-        flags.json === true
-          ? null
-          : { out: process.stdout, isTerminal: process.stdout.isTTY === true && flags.lines !== true },
+      view: viewOf(flags),
       onStarted: (daemon) => {
         onHangup.reload = () => {
           daemon.tryReload(() => load(flags.config, named).config);
