@@ -117,7 +117,7 @@ export function load(file: string | undefined, flags: Record<string, unknown>): 
 }
 
 /** A block on a terminal, plain lines where they are asked for; else the log tells. */
-function viewOf({ json, lines }: RunFlags): DaemonOptions["view"] {
+function viewOf({ json, lines }: RunFlags): NonNullable<DaemonOptions["view"]> | null {
   if (json === true) return null;
   if (lines === true) return { out: process.stdout, isTerminal: false };
   return process.stdout.isTTY ? { out: process.stdout, isTerminal: true } : null;
