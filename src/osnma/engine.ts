@@ -1274,6 +1274,8 @@ export class OsnmaEngine {
     const chain = this.#chainNamed((header >> 4) & 3, subframe.gst);
     if (chain === null) return false;
     if (!chain.layout.usable) return true;
+    // Which of two functions makes a tag over a change of chain is said nowhere: such tags are left undecided.
+    if (chain.parameters.mac !== disclosing.parameters.mac) return true;
     const assumed = heard === null;
     if (!slow && satellite.gate === "all") this.#decideMacseq(satellite, chain, mac, assumed);
     if (!slow && satellite.gate !== "all") return true;

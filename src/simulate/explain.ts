@@ -64,5 +64,5 @@ function found(value: unknown, steps: readonly string[]): string {
   let at = value;
   for (const step of steps) at = (at as Node | undefined)?.[step];
   const isPlain = typeof at === "string" || typeof at === "number" || typeof at === "boolean";
-  return isPlain ? ` (found ${JSON.stringify(at)})` : "";
+  return isPlain ? ` (found ${typeof at === "string" ? JSON.stringify(at) : String(at)})` : "";
 }

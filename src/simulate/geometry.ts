@@ -2,12 +2,11 @@
  * Where satellites stand in the sky of a place, and the ranges a receiver there would measure. WGS 84; ranges
  * with Earth rotation during the flight (Galileo OS SIS ICD 2.1 section 5.1.1).
  */
-import { GST_TO_UNIX } from "../inav/gst.js";
+import { unixOfGst } from "./leap-seconds.js";
 import { ionosphereMeters, ntcmTecu, troposphereMeters } from "./atmosphere.js";
 import { EARTH_ROTATION, SPEED_OF_LIGHT } from "./constellation.js";
 import type { Ecef, NavigationModel, SatelliteMotion } from "./navigation.js";
 
-const LEAP_SECONDS = 18;
 const WGS84_A = 6_378_137;
 const WGS84_E2 = 6.69437999014e-3;
 
@@ -120,7 +119,7 @@ export function flightOf(
 
 /** Day of the year (from 1, whole) and hours of the day in UTC, as NTCM-G takes them. */
 export function dayAndHours(gst: number): { dayOfYear: number; utHours: number } {
-  const utc = new Date((gst + GST_TO_UNIX - LEAP_SECONDS) * 1000);
+  const utc = new Date(unixOfGst(gst) * 1000);
   const newYear = Date.UTC(utc.getUTCFullYear(), 0, 1);
   return {
     dayOfYear: 1 + Math.floor((utc.getTime() - newYear) / 86_400_000),

@@ -63,7 +63,11 @@ export function parameterMistake({ mac, keyBits, tagBits, maclt }: ChainParamete
   if (sequences === undefined) return `maclt must be one of ${[...MACLT.keys()].join(", ")}`;
   const [fit, wanted] = [tagCount({ keyBits, tagBits }), sequences[0].length];
   if (fit !== wanted) {
-    return `maclt ${maclt} has ${wanted} tags, but keys of ${keyBits} and tags of ${tagBits} bits leave room for ${fit}`;
+    const fitting = [...MACLT].filter(([, [first]]) => first.length === fit).map(([entry]) => entry);
+    return (
+      `maclt ${maclt} has ${wanted} tags, but keys of ${keyBits} and tags of ${tagBits} bits leave room for ${fit}` +
+      (fitting.length === 0 ? ", which no entry has" : `, as ${fitting.join(", ")} have`)
+    );
   }
   return mac === "CMAC-AES" && ![128, 192, 256].includes(keyBits)
     ? "CMAC-AES takes keys of 128, 192 or 256 bits"

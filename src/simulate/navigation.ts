@@ -18,6 +18,7 @@ import {
   RELATIVISTIC,
   WalkerConstellation,
 } from "./constellation.js";
+import { LEAP_SECONDS } from "./leap-seconds.js";
 import { seededBytes } from "./seeded.js";
 
 export { CONSTELLATION_SIZE, IONOSPHERE_COEFFICIENTS, SPEED_OF_LIGHT } from "./constellation.js";
@@ -79,7 +80,6 @@ export interface SatelliteMotion {
 
 /** Broadcast constants of WT6 and WT10, as integers on air. */
 const UTC_A0 = -1;
-const LEAP_SECONDS = 18;
 /** Leap second at the end of 2016: WN 905, Saturday. */
 const LEAP_WEEK = 905;
 const LEAP_DAY = 7;

@@ -2,9 +2,9 @@
  * Reads a scenario (`<scenario>.toml`) and makes of it what can be run: a signed sky, a receiver in it, attacks, trust
  * files, and the verdict that is expected. Strict: an unknown key or a value out of range is refused with its path.
  */
-import { parse, TomlError } from "smol-toml";
+import { parse, TomlDate, TomlError } from "smol-toml";
 import { OsnmadError } from "../errors.js";
-import { formatGst, GST_TO_UNIX, gstOf, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
+import { formatGst, gstOf, SECONDS_IN_WEEK, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
 import { type ActiveAttack, type AttackContext, Attacks } from "./attack.js";
 import { attackKind, ATTACK_KINDS } from "./attacks/index.js";
 import { toHex } from "./bit-writer.js";
@@ -40,6 +40,7 @@ import {
   Simulation,
   type SimulationOptions,
 } from "./scenario.js";
+import { gstOfUnix } from "./leap-seconds.js";
 import { parameterMistake } from "./mack.js";
 import { fitsReducedCed, RecordedConstellation } from "./recorded-constellation.js";
 import { rootKeyText, TestAuthority } from "./test-authority.js";
@@ -57,8 +58,9 @@ const WELL_KNOWN_TREES: Readonly<Record<string, { seed: string; p521?: readonly 
 };
 /** Key that a tree's file proves, where the tree is a well-known one. */
 const PROVEN_KEY: Readonly<Record<string, number>> = { A: 2, B: 1 };
-const LEAP_SECONDS = 18;
 const HOUR = 3600;
+/** WN has 12 bits; an ephemeris may be of the week before, and what follows the end of the week after. */
+const LAST_WEEK = 4095;
 const MAX_MISTAKES = 12;
 
 export interface ScenarioOptions {
@@ -66,6 +68,8 @@ export interface ScenarioOptions {
   readonly seed?: string | undefined;
   /** In place of the file's duration, seconds; a multiple of 30. */
   readonly durationSeconds?: number | undefined;
+  /** In place of the file's start: any moment of the first subframe, linear GST. */
+  readonly startGst?: number | undefined;
   /** Reads a file named by the scenario, by the path that stands there. */
   readonly readFile?: ((path: string) => Uint8Array) | undefined;
   /** What the messages call the scenario. */
@@ -268,6 +272,11 @@ class Builder {
     if (duration % SUBFRAME_SECONDS !== 0 || duration <= 0)
       this.#wrong("time.duration: must be a multiple of 30 s");
     const subframes = duration / SUBFRAME_SECONDS;
+    if (
+      startGst !== null &&
+      (startGst < SECONDS_IN_WEEK || startGst + duration > LAST_WEEK * SECONDS_IN_WEEK)
+    )
+      this.#wrong(`time: must be within weeks 1 to ${LAST_WEEK - 1}, the end too`);
     const lines = this.#attackLines();
     const track = this.#track();
     const output = this.#output();
@@ -349,9 +358,13 @@ class Builder {
 
   #startGst(): number | null {
     const { wn, tow, start } = this.#file.time;
+    const given = this.#options.startGst;
+    if (given !== undefined) return Math.floor(given / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
     if (wn !== undefined && tow !== undefined && start === undefined) return gstOf(wn, tow);
-    if (start instanceof Date && wn === undefined && tow === undefined) {
-      const gst = start.getTime() / 1000 - GST_TO_UNIX + LEAP_SECONDS;
+    // A date without a zone would mean another moment on each machine.
+    const isZoned = start instanceof Date && !(start instanceof TomlDate && start.isLocal());
+    if (isZoned && wn === undefined && tow === undefined) {
+      const gst = gstOfUnix(start.getTime() / 1000);
       if (Number.isFinite(gst) && gst >= 0) return Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
     }
     this.#wrong("time: give wn and tow, or start as a date with time and zone (2026-06-30T12:00:00Z)");
@@ -372,7 +385,16 @@ class Builder {
     }
     const places = waypoints.map(placeOf);
     const timed = waypoints.filter(({ at }) => at !== undefined).length;
-    if (speed !== undefined && timed === 0) return new Track(timesAtSpeed(places, speed, wait ?? 0));
+    if (speed !== undefined && timed === 0) {
+      const same = places.findIndex((place, i) => i > 0 && isSame(place, places[i - 1]!));
+      if (same > 0) {
+        this.#wrong(
+          `receiver.waypoints[${same}]: the place of the waypoint before; give \`at\` to every waypoint to stay there`,
+        );
+        return null;
+      }
+      return new Track(timesAtSpeed(places, speed, wait ?? 0));
+    }
     if (timed !== waypoints.length || speed !== undefined || wait !== undefined) {
       this.#wrong("receiver.waypoints: give `at` to every waypoint, or `receiver.speed` and `at` to none");
       return null;
@@ -469,19 +491,21 @@ class Builder {
         this.#wrong(`${where}: ${mistake}`);
         return;
       }
+      const chainStart = hour + (chain.begins ?? 0) * HOUR;
       chains.set(
         chain.name,
         new TeslaChain({
           seed: chain.seed ?? `${this.#seed} chain ${chain.name}`,
           cid: chain.cid,
-          startGst: hour + (chain.begins ?? 0) * HOUR,
-          endGst: chainEndFor(startGst, subframes),
+          startGst: chainStart,
+          // A chain that is announced, and begins after the end, has a root all the same.
+          endGst: Math.max(chainEndFor(startGst, subframes), chainStart),
           parameters,
         }),
       );
     });
     const [opening] = chains.values();
-    if (opening !== undefined && opening.startGst > startGst) {
+    if (this.#mistakes.length === 0 && opening !== undefined && opening.startGst > startGst) {
       this.#wrong("osnma.chains[0].begins: the first chain must be in force at the start (0, or negative)");
     }
     return chains;
@@ -632,6 +656,12 @@ class Builder {
       });
       if (((from as number | undefined) ?? 0) >= ((to as number | undefined) ?? Infinity)) {
         this.#wrong(`${where}.to: must be later than from`);
+      } else if (((from as number | undefined) ?? 0) >= this.#file.time.duration) {
+        this.#wrong(
+          `${where}.from: the scenario is over by then (time.duration ${this.#file.time.duration})`,
+        );
+      } else if (((to as number | undefined) ?? Infinity) <= 0) {
+        this.#wrong(`${where}.to: is before the scenario begins`);
       }
     });
     return lines;
@@ -694,6 +724,12 @@ class Builder {
     }
     return { trust: { merkleTree, publicKeys, rootKey }, trustFiles: files };
   }
+}
+
+function isSame(a: Place, b: Place): boolean {
+  return (
+    a.latitudeDeg === b.latitudeDeg && a.longitudeDeg === b.longitudeDeg && a.heightMeters === b.heightMeters
+  );
 }
 
 function placeOf(given: { latitude: number; longitude: number; height: number }): Place {

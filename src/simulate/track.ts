@@ -36,11 +36,12 @@ export class Track {
     const [first] = waypoints;
     if (first === undefined) throw new RangeError("a track needs a waypoint");
     this.#waypoints = waypoints;
-    this.#offsets = waypoints.map((p) => [
-      p.latitudeDeg - first.latitudeDeg,
-      p.longitudeDeg - first.longitudeDeg,
-      p.heightMeters - first.heightMeters,
-    ]);
+    let east = 0;
+    this.#offsets = waypoints.map((p, i) => {
+      // The short way round, also over 180 degrees.
+      if (i > 0) east += withinHalfTurn(p.longitudeDeg - waypoints[i - 1]!.longitudeDeg);
+      return [p.latitudeDeg - first.latitudeDeg, east, p.heightMeters - first.heightMeters];
+    });
     const integrals: Triple[] = [[0, 0, 0]];
     for (let i = 1; i < waypoints.length; i++) {
       const dt = waypoints[i]!.atSeconds - waypoints[i - 1]!.atSeconds;
@@ -79,7 +80,7 @@ export class Track {
     const mean = triple((k) => (until[k] - from[k]) / (2 * SMOOTHING_SECONDS));
     return {
       latitudeDeg: latitudeDeg + mean[0],
-      longitudeDeg: longitudeDeg + mean[1],
+      longitudeDeg: withinHalfTurn(longitudeDeg + mean[1]),
       heightMeters: heightMeters + mean[2],
     };
   }
@@ -97,6 +98,11 @@ export class Track {
       return this.#integrals[i]![k] + here[k] * dt + (slope * dt * dt) / 2;
     });
   }
+}
+
+/** Degrees from -180 to 180; what is there already stays bit by bit. */
+function withinHalfTurn(degrees: number): number {
+  return degrees > 180 ? degrees - 360 : degrees < -180 ? degrees + 360 : degrees;
 }
 
 type Triple = readonly [number, number, number];

@@ -4,7 +4,8 @@
  * go through its encoder.
  */
 import { crc24q, encodeMessage } from "gnss-ubx";
-import { GPS_WEEK_OFFSET, GST_TO_UNIX, towOf, wnOf } from "../inav/gst.js";
+import { GPS_WEEK_OFFSET, towOf, wnOf } from "../inav/gst.js";
+import { LEAP_SECONDS, unixOfGst } from "./leap-seconds.js";
 import { concatBytes } from "./bit-writer.js";
 import type { Measurement } from "./measurements.js";
 import type { ReceiverState, TimeKnowledge } from "./receiver-state.js";
@@ -15,7 +16,6 @@ export const GALILEO = 2;
 const SIG_E1B = 1;
 const SIG_E5B = 5;
 const SIG_E1C = 0;
-export const LEAP_SECONDS = 18;
 /** Nonsense an F9 showed before it knew the week. */
 const NONSENSE_WN = 2320;
 const WRONG_WN = 1296;
@@ -80,7 +80,7 @@ export function iTow({ gst, knows, bootGst }: EpochLabel): number {
 export function utcOf({ gst, knows, bootGst }: EpochLabel): Date {
   const seconds =
     knows === "all"
-      ? gst + GST_TO_UNIX - LEAP_SECONDS
+      ? unixOfGst(gst)
       : knows === "second"
         ? WRONG_UNIX + (towOf(gst) % 86_400)
         : NONSENSE_UNIX + gst - bootGst;

@@ -50,7 +50,7 @@ export function registerCapture(program: Command): void {
     .command("capture")
     .summary("cut, join, describe and anonymise captures")
     .description(
-      "Works on captures: a receiver's bytes (UBX, NMEA and RTCM3 mixed) and recordings\n" +
+      "Works on captures: a receiver's bytes (UBX, NMEA and RTCM3 mixed) and recordings " +
         "of this program, either also gzipped. Nothing is authenticated here.",
     )
     .addHelpText(
@@ -68,9 +68,9 @@ Examples:
       .command("cut")
       .summary("keep a part, by time or bytes, cut between frames")
       .description(
-        "Keeps the part of a capture from one place to another, cut between frames.\n" +
-          "A time is UTC (2026-03-09T15:00:00Z), GST (1385:140400, week and time of\n" +
-          "week), or seconds after the beginning (+90). The receiver's messages tell it;\n" +
+        "Keeps the part of a capture from one place to another, cut between frames. " +
+          "A time is UTC (2026-03-09T15:00:00Z), GST (1385:140400, week and time of " +
+          "week), or seconds after the beginning (+90). The receiver's messages tell it; " +
           "what comes before the first of them has none.",
       )
       .argument("<capture>", "a file; it is read twice")
@@ -103,13 +103,13 @@ Examples:
       .command("anonymise")
       .summary("take out what gives the place away")
       .description(
-        "Keeps Galileo's pages and what says nothing of where the antenna is (time,\n" +
-          "receiver status); leaves out positions, ranges, directions, signal strengths,\n" +
-          "NMEA, RTCM3, serial numbers, texts, unknown messages and every byte between\n" +
+        "Keeps Galileo's pages and what says nothing of where the antenna is (time, " +
+          "receiver status); leaves out positions, ranges, directions, signal strengths, " +
+          "NMEA, RTCM3, serial numbers, texts, unknown messages and every byte between " +
           "frames.\n\n" +
-          "Signed data cannot be shifted: a page whose time or orbit were changed would\n" +
-          "fail its tag. So nothing is moved, only left out, and time stays. Which\n" +
-          "satellites are heard, and when they rise and set, is seen from a part of the\n" +
+          "Signed data cannot be shifted: a page whose time or orbit were changed would " +
+          "fail its tag. So nothing is moved, only left out, and time stays. Which " +
+          "satellites are heard, and when they rise and set, is seen from a part of the " +
           "Earth only; the command computes how large that part is.",
       )
       .argument("<capture>", "a file, or - for standard input")

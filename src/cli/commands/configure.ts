@@ -55,8 +55,8 @@ export function registerConfigure(program: Command, io: ConfigureIo = PROCESS_IO
     .command("configure")
     .summary("switch on at a receiver what osnmad needs")
     .description(
-      "Finds out who the receiver is (MON-VER), writes the settings of its profile\n" +
-        "(CFG-VALSET), reads them back, and says of each key what became of it. Values\n" +
+      "Finds out who the receiver is (MON-VER), writes the settings of its profile " +
+        "(CFG-VALSET), reads them back, and says of each key what became of it. Values " +
         "that were there before are kept in a file, and --undo brings them back.",
     )
     .option("--port <port>", "a device, tcp://host:port, or auto: the one u-blox receiver on USB", "auto")

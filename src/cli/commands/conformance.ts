@@ -44,8 +44,8 @@ export function registerConformance(program: Command): void {
     .command("conformance")
     .summary("run GSC's official OSNMA test vectors")
     .description(
-      "Runs official OSNMA test vectors (navigation-bits CSV and key material as\n" +
-        "published by GSC) and judges each: it passes when no tag fails and, for a vector\n" +
+      "Runs official OSNMA test vectors (navigation-bits CSV and key material as " +
+        "published by GSC) and judges each: it passes when no tag fails and, for a vector " +
         "known here, its events and final state are as they must be.",
     )
     .argument("<folder>", "one vector's folder, or a parent of many")

@@ -30,8 +30,8 @@ export function registerDoctor(program: Command): void {
     .command("doctor")
     .summary("say what would keep this machine from authenticating")
     .description(
-      "Looks at what authentication needs: Node, the clock and who keeps it, leap\n" +
-        "seconds, key material, folders, and the receiver with what it sends. Nothing\n" +
+      "Looks at what authentication needs: Node, the clock and who keeps it, leap " +
+        "seconds, key material, folders, and the receiver with what it sends. Nothing " +
         "is changed; the receiver is asked who it is and how it is set, and heard.",
     )
     .option("--port <port>", "auto, a device, tcp://host:port, or none to leave the receiver out", "auto")

@@ -28,7 +28,7 @@ export function registerExport(program: Command, io: ExportCommandIo = PROCESS_I
     .command("export")
     .summary("write a capture in the formats of others: RINEX, official test vectors")
     .description(
-      "Writes what is in a capture in formats that other programs read, so that they can check what\n" +
+      "Writes what is in a capture in formats that other programs read, so that they can check what " +
         "osnmad says. Everything received is written as it was; nothing is authenticated, nothing corrected.",
     );
 
@@ -36,7 +36,7 @@ export function registerExport(program: Command, io: ExportCommandIo = PROCESS_I
     .command("rinex")
     .summary("RINEX 3.04 observation and navigation files, Galileo")
     .description(
-      "Writes PREFIX.obs (RXM-RAWX) and PREFIX.nav (I/NAV ephemerides), RINEX 3.04, Galileo only.\n" +
+      "Writes PREFIX.obs (RXM-RAWX) and PREFIX.nav (I/NAV ephemerides), RINEX 3.04, Galileo only. " +
         "A file of measurements tells where it was recorded as much as a position does.",
     )
     .argument("<capture>", "a receiver's recording; it is read twice, so no standard input")
@@ -75,8 +75,8 @@ Examples:
     .command("pages")
     .summary("E1-B pages as an official OSNMA test vector (CSV)")
     .description(
-      "Writes the E1-B pages as GSC's test vectors have them: SVID,NumNavBits,NavBitsHEX, 240 bits each\n" +
-        "2 s page, date and GST of the first page in the file's name. A page that was not received is\n" +
+      "Writes the E1-B pages as GSC's test vectors have them: SVID,NumNavBits,NavBitsHEX, 240 bits each " +
+        "2 s page, date and GST of the first page in the file's name. A page that was not received is " +
         "240 zero bits. After an hour without pages, and after a day, a new file begins.",
     )
     .argument("<capture>", "a receiver's recording, or - for standard input")

@@ -38,8 +38,8 @@ export function registerInspect(program: Command): void {
     .command("inspect")
     .summary("show what is in a capture")
     .description(
-      "Shows what is in a capture: frames and bad bytes, messages, satellites, time\n" +
-        "span, gaps, and the OSNMA configuration as it claims to be. Nothing is\n" +
+      "Shows what is in a capture: frames and bad bytes, messages, satellites, time " +
+        "span, gaps, and the OSNMA configuration as it claims to be. Nothing is " +
         "authenticated, and nothing is written.",
     )
     .argument("<capture>", "a receiver's recording, or - for standard input")

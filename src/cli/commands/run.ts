@@ -35,8 +35,8 @@ export function registerRun(program: Command): void {
     .command("run")
     .summary("read a receiver, authenticate live, keep and serve the fixes")
     .description(
-      "Reads a u-blox receiver, verifies OSNMA against this machine's clock, keeps what it finds and serves it.\n" +
-        "Without options it takes the one u-blox receiver on USB, configures it (in its RAM only), and listens on\n" +
+      "Reads a u-blox receiver, verifies OSNMA against this machine's clock, keeps what it finds and serves it. " +
+        "Without options it takes the one u-blox receiver on USB, configures it (in its RAM only), and listens on " +
         "loopback. On a terminal it shows what is going on; elsewhere its log on standard error tells.",
     )
     .option(

@@ -72,12 +72,15 @@ export function addServeOptions(command: Command): Command {
 
 export const SERVE_HELP = `
 With --serve, standard output is JSON lines; the first names the port to open.
-Lines on standard input are faults: {"do":"unplug","seconds":3,"name":"/tmp/b"},
-{"do":"stall","seconds":30}, {"do":"overflow","seconds":5}, {"do":"garble","seconds":5},
-{"do":"restart","start":"cold"}, {"do":"baud","rate":115200}, {"do":"replace"},
-{"do":"drop-acks","count":1}; also "status" and "quit".
+Lines on standard input are faults:
+  {"do":"unplug","seconds":3,"name":"/tmp/b"}   {"do":"stall","seconds":30}
+  {"do":"overflow","seconds":5}                 {"do":"garble","seconds":5}
+  {"do":"restart","start":"cold"}               {"do":"baud","rate":115200}
+  {"do":"replace"}                              {"do":"drop-acks","count":1}
+also "status" and "quit".
   osnmad simulate --serve tcp captures/nominal.ubx
-  osnmad simulate --serve pty --link /tmp/gnss --model F10T captures/cold-start.ubx`;
+  osnmad simulate --serve pty --link /tmp/gnss --model F10T \\
+    captures/cold-start.ubx`;
 
 /** The epochs of a capture, read as they are needed; with `loop` without end. */
 export function* captureFeed(path: string, loop = false): Generator<FeedEpoch> {
@@ -111,8 +114,15 @@ function* fileChunks(path: string): Generator<Uint8Array> {
   }
 }
 
-/** Runs until the input says quit, or a signal comes. `feed` is what the receiver hears. */
-export async function serveReceiver(feed: Iterable<FeedEpoch>, flags: ServeFlags): Promise<void> {
+/**
+ * Runs until the input says quit, or a signal comes. `feed` is what the receiver hears; its time is 0 at the reading
+ * `timeZeroMs` of the monotonic clock, or when the port is there.
+ */
+export async function serveReceiver(
+  feed: Iterable<FeedEpoch>,
+  flags: ServeFlags,
+  timeZeroMs?: number,
+): Promise<void> {
   const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
   const model = flags.model ?? "F9P";
   const port = flags.receiverPort?.toUpperCase() as PortName | undefined;
@@ -127,6 +137,7 @@ export async function serveReceiver(feed: Iterable<FeedEpoch>, flags: ServeFlags
     {
       speed: flags.speed ?? 1,
       waitForHost: flags.wait !== false,
+      ...(timeZeroMs === undefined ? {} : { timeZeroMs }),
       onEvent: (event) => {
         tell(event);
       },

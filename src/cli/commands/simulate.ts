@@ -9,10 +9,11 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
 import { OsnmadError } from "../../errors.js";
@@ -20,6 +21,7 @@ import { towOf, wnOf } from "../../inav/gst.js";
 import type { EpochTruth } from "../../simulate/frames.js";
 import { reasonOf } from "../../trust/state-store.js";
 import { assertCapture } from "../../source/capture-file.js";
+import { gstOfUnix } from "../../simulate/leap-seconds.js";
 import type { Scenario } from "../../simulate/scenario-file.js";
 import { wholeNumber } from "../trust-options.js";
 import {
@@ -34,7 +36,10 @@ interface Flags extends ServeFlags {
   readonly output?: string;
   readonly seed?: string;
   readonly duration?: number;
+  readonly begin?: "now" | number;
+  readonly trust?: string;
   readonly truth?: string;
+  readonly force?: boolean;
   readonly list?: boolean;
   readonly example?: string;
   readonly check?: boolean;
@@ -45,21 +50,28 @@ export function registerSimulate(program: Command): void {
     .command("simulate")
     .summary("make the capture of a scenario: a simulated sky, receiver and attacks")
     .description(
-      "Writes the UBX stream that a u-blox receiver would send under the sky of a scenario, signed with\n" +
-        "test keys that are nobody's. Beside the capture: <capture>.json with provenance and expected\n" +
-        "verdict, and trust/TEST_* to replay it with. Same scenario and seed, same bytes.\n" +
-        "docs/simulation.md explains the scenario format.\n" +
-        "With --serve it is the receiver itself: it is asked, configured and unplugged like one, and sends\n" +
+      "Writes the UBX stream that a u-blox receiver would send under the sky of a scenario, signed with " +
+        "test keys that are nobody's. Beside the capture: <capture>.json with provenance and expected " +
+        "verdict, and trust/TEST_* to replay it with. Same scenario and seed, same bytes. " +
+        "docs/simulation.md explains the scenario format. " +
+        "With --serve it is the receiver itself: it is asked, configured and unplugged like one, and sends " +
         "only what it was told to.",
     )
     .argument("[scenario]", "a scenario file (TOML); with --serve also a capture, a UBX stream")
     .option("-o, --output <capture>", "where to write the capture, or - for standard output")
+    .option("--force", "replace a file that was not simulated")
     .option("--seed <text>", "in place of the scenario's seed")
     .option(
       "--duration <seconds>",
       "in place of the scenario's duration, a multiple of 30",
       wholeNumber("duration", 30, 2_678_400),
     )
+    .option(
+      "--begin <time>",
+      "in place of the scenario's start: now, or a date with time and zone (2026-06-30T12:00:00Z)",
+      beginOf,
+    )
+    .option("--trust <folder>", "also write the trust files there, for --serve above all")
     .option(
       "--truth <file>",
       "also write where the receiver truly was, one JSON line per epoch (coordinates)",
@@ -83,9 +95,11 @@ Examples:
   osnmad simulate --example nominal > my.toml
   osnmad simulate my.toml -o my.ubx
   osnmad replay my.ubx --fixes --merkle trust/TEST_OSNMA_MerkleTree_A.xml \\
-    --public-key trust/TEST_OSNMA_PublicKey_2.xml --root-key trust/TEST_root-key_nominal.txt
+    --public-key trust/TEST_OSNMA_PublicKey_2.xml \\
+    --root-key trust/TEST_root-key_nominal.txt
   osnmad simulate --check captures/attacks/replay.toml
   osnmad simulate my.toml -o - | osnmad inspect -
+  osnmad simulate --serve pty --link /tmp/gnss --begin now my.toml
 ${SERVE_HELP}`,
     )
     .action(async (scenario: string | undefined, flags: Flags) => {
@@ -103,9 +117,21 @@ ${SERVE_HELP}`,
 }
 
 async function serve(path: string, flags: Flags): Promise<void> {
+  const isNow = flags.begin === "now";
+  if (isNow && flags.speed !== undefined && flags.speed !== 1)
+    throw new OsnmadError("OSN_USAGE", "--begin now is real time: it goes without --speed.");
   if (path.endsWith(".toml")) {
     const { scenarioFeed } = await import("../../simulate/scenario-feed.js");
-    return serveReceiver(scenarioFeed(await readScenario(path, flags)), flags);
+    const scenario = await readScenario(path, flags);
+    writeTrust(scenario, flags);
+    if (!isNow) return serveReceiver(scenarioFeed(scenario), flags);
+    // This sky does not wait for a host.
+    const feed = scenarioFeed(scenario, gstOfUnix(Date.now() / 1000));
+    return serveReceiver(feed, { ...flags, wait: false }, performance.now());
+  }
+  for (const option of ["begin", "seed", "duration", "trust"] as const) {
+    if (flags[option] !== undefined)
+      throw new OsnmadError("OSN_USAGE", `--${option} goes with a scenario (.toml): a capture is as it is.`);
   }
   assertCapture(path);
   return serveReceiver(captureFeed(path, flags.loop === true), flags);
@@ -137,19 +163,46 @@ async function readScenario(path: string, flags: Flags): Promise<Scenario> {
       throw new OsnmadError("OSN_SCENARIO_INVALID", `cannot read ${file}: ${reasonOf(cause)}`, { cause });
     }
   };
-  return Scenario.parse(read(path).toString("utf8"), {
+  const text = read(path).toString("utf8");
+  // U+FFFD stands for what is no UTF-8; the parser would show such a line as it is.
+  if (/[\0\uFFFD]/.test(text))
+    throw new OsnmadError(
+      "OSN_SCENARIO_INVALID",
+      `${path} is no text. A scenario is TOML; a capture goes with --serve.`,
+    );
+  return Scenario.parse(text, {
     path,
     seed: flags.seed,
     durationSeconds: flags.duration,
-    readFile: (name) => read(join(dirname(path), name)),
+    startGst: flags.begin === "now" ? gstOfUnix(Date.now() / 1000) : flags.begin,
+    readFile: (name) => read(resolve(dirname(path), name)),
   });
 }
 
 async function run(path: string, output: string, flags: Flags): Promise<void> {
   const scenario = await readScenario(path, flags);
-  const truth = flags.truth === undefined ? null : new Chunks(flags.truth);
+  writeTrust(scenario, flags);
   const toStdout = output === "-";
-  if (!toStdout) makeFolder(output);
+  const header = `${output.slice(0, output.length - extname(output).length)}.json`;
+  if (!toStdout) {
+    for (const [file, other] of [
+      [output, path],
+      [header, path],
+      [output, header],
+    ] as const) {
+      if (resolve(file) === resolve(other))
+        throw new OsnmadError("OSN_USAGE", `-o ${output} would replace ${other}; name the capture .ubx.`);
+    }
+    // What was simulated can be made again; another's bytes cannot.
+    if (flags.force !== true && isFile(output) && !existsSync(header))
+      throw new OsnmadError(
+        "OSN_OUTPUT_UNWRITABLE",
+        `${output}: it is there already, and no ${basename(header)} says that it was simulated (--force replaces it).`,
+      );
+    makeFolder(output);
+  }
+  if (flags.truth !== undefined) makeFolder(flags.truth);
+  const truth = flags.truth === undefined ? null : new Chunks(flags.truth);
   const capture = new Chunks(toStdout ? 1 : output);
   let bytes = 0;
   try {
@@ -186,7 +239,6 @@ async function run(path: string, output: string, flags: Flags): Promise<void> {
   }
   if (toStdout) return;
   const folder = dirname(output);
-  const header = `${output.slice(0, output.length - extname(output).length)}.json`;
   write(header, scenario.headerJson());
   for (const [name, text] of scenario.trustFiles) write(join(folder, name), text);
   const { trust, satellites, expected } = scenario.header();
@@ -205,6 +257,25 @@ async function run(path: string, output: string, flags: Flags): Promise<void> {
       "",
     ].join("\n"),
   );
+}
+
+/** The trust files, where `--trust` says. */
+function writeTrust(scenario: Scenario, { trust }: Flags): void {
+  if (trust === undefined) return;
+  for (const [name, text] of scenario.trustFiles) write(join(trust, basename(name)), text);
+}
+
+/** What `--begin` says: now, or linear GST. */
+function beginOf(text: string): "now" | number {
+  if (text === "now") return "now";
+  const unixMs = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN;
+  const gst = gstOfUnix(unixMs / 1000);
+  if (!(gst >= 0))
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `--begin takes now, or a date with time and zone since 1999-08-22 (2026-06-30T12:00:00Z), not "${text}".`,
+    );
+  return gst;
 }
 
 /** The scenarios that come with the program: captures/ beside dist/. */
@@ -265,6 +336,10 @@ function example(name: string): void {
 
 function rounded(value: number, scale: number): number {
   return Math.round(value * scale) / scale;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
 function makeFolder(file: string): void {

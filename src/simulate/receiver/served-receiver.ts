@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly speed?: number;
   /** Time stands still until a host opens the port for the first time. */
   readonly waitForHost?: boolean;
+  /** Reading of the monotonic clock (performance.now) at which the receiver's time is 0; else when it is plugged. */
+  readonly timeZeroMs?: number;
   readonly onEvent?: (event: ServeEvent) => void;
 }
 
@@ -36,6 +38,7 @@ export class ServedReceiver {
   readonly receiver: VirtualReceiver;
   readonly #line: ReceiverLine;
   readonly #speed: number;
+  readonly #timeZeroMs: number | null;
   readonly #onEvent: (event: ServeEvent) => void;
   #waiting: boolean;
   #virtualMs = 0;
@@ -53,6 +56,7 @@ export class ServedReceiver {
   ) {
     this.receiver = receiver;
     this.#speed = options.speed ?? 1;
+    this.#timeZeroMs = options.timeZeroMs ?? null;
     this.#waiting = options.waitForHost ?? false;
     this.#onEvent = options.onEvent ?? (() => undefined);
     this.#line = makeLine({
@@ -91,7 +95,7 @@ export class ServedReceiver {
   async start(): Promise<string> {
     const port = await this.#line.plug(null);
     this.#onEvent({ event: "plugged", port });
-    this.#lastWallMs = performance.now();
+    this.#lastWallMs = this.#timeZeroMs ?? performance.now();
     this.#schedule();
     return port;
   }
