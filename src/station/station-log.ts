@@ -174,6 +174,11 @@ export class StationLog {
     return this.#keyOf(this.#signer);
   }
 
+  /** The key in force, to sign statements outside of the log with (docs/envelope.md). */
+  get signer(): Signer {
+    return this.#signer;
+  }
+
   /** Secret of the station under which its receivers are named (`receiverCommitment`). */
   get receiverSalt(): Uint8Array {
     return Uint8Array.from(this.#meta("receiver-salt", () => randomBytes(32)));
