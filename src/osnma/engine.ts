@@ -266,7 +266,8 @@ export class OsnmaEngine {
   #next: Chain | null = null;
   #previous: Chain | null = null;
   readonly #revokedChains = new Set<string>();
-  #unverifiedKroots: { message: Uint8Array; nmaHeader: number; reported: boolean }[] = [];
+  /** Whole DSM-KROOTs that no key verifies yet, and the subframe that completed each. */
+  #unverifiedKroots: { message: Uint8Array; nmaHeader: number; gst: number }[] = [];
 
   #alert = false;
   /** The newest authenticated NMA status and the subframe it was heard in. */
@@ -558,7 +559,7 @@ export class OsnmaEngine {
     );
     if (known !== undefined) return false;
     const missing = this.#candidates(message[0] & 0x0f).length === 0;
-    this.#unverifiedKroots.push({ message, nmaHeader, reported: true });
+    this.#unverifiedKroots.push({ message, nmaHeader, gst: this.#subframeNow });
     if (this.#unverifiedKroots.length > MAX_UNVERIFIED_KROOTS) this.#unverifiedKroots.shift();
     const pkid = message[0] & 0x0f;
     if (missing) {
@@ -583,12 +584,12 @@ export class OsnmaEngine {
     return this.#ring.candidates(pkid, this.#now, this.#announcesNewTree());
   }
 
-  /** Verifies a DSM-KROOT with every usable key of its PKID, and acts on it. */
-  #tryKroot(message: Uint8Array, nmaHeader: number): boolean {
+  /** Verifies a DSM-KROOT that was heard in subframe `gst` with every usable key of its PKID, and acts on it. */
+  #tryKroot(message: Uint8Array, nmaHeader: number, gst = this.#subframeNow): boolean {
     for (const key of this.#candidates(message[0] & 0x0f)) {
       const kroot = parseDsmKroot(message, key.key.type);
       if (kroot !== null && verifyDsmKroot(kroot, nmaHeader, key.key)) {
-        this.#acceptKroot(kroot, nmaHeader, key);
+        this.#acceptKroot(kroot, nmaHeader, key, gst);
         return true;
       }
     }
@@ -661,7 +662,9 @@ export class OsnmaEngine {
     const waiting = this.#unverifiedKroots;
     this.#unverifiedKroots = [];
     for (const kept of waiting) {
-      if (!this.#alert && !this.#tryKroot(kept.message, kept.nmaHeader)) this.#unverifiedKroots.push(kept);
+      // What was on air longer ago than a root key is good for says nothing of now.
+      if (this.#alert || kept.gst < this.#subframeNow - KROOT_VALIDITY_SECONDS) continue;
+      if (!this.#tryKroot(kept.message, kept.nmaHeader, kept.gst)) this.#unverifiedKroots.push(kept);
     }
     this.#dsm.reconsider();
     return true;
@@ -729,7 +732,7 @@ export class OsnmaEngine {
   }
 
   /** Acts on a DSM-KROOT whose signature covers `nmaHeader` (spec: NMA status, CPKS and the life cycle). */
-  #acceptKroot(kroot: DsmKroot, nmaHeader: number, key: RingKey): void {
+  #acceptKroot(kroot: DsmKroot, nmaHeader: number, key: RingKey, gst: number): void {
     const nmas = nmaHeader >> 6;
     const cid = (nmaHeader >> 4) & 3;
     const cpks = (nmaHeader >> 1) & 7;
@@ -854,7 +857,7 @@ export class OsnmaEngine {
       }
     }
     this.#cid = cid;
-    this.#noteNmas(nmas, this.#subframeNow, "kroot");
+    this.#noteNmas(nmas, gst, "kroot");
     this.#afterTrustChange();
   }
 
@@ -918,8 +921,15 @@ export class OsnmaEngine {
           chain: chain.alphaHex,
         });
       }
+      // Still the status before this root key: where it announced the end of the chain, what waits is decided yet.
+      const former = CPKS[this.#cpks ?? 0] === "eoc" ? this.#current : null;
+      const from = former === null ? null : this.#startOf(chain);
       this.#current = chain;
       this.#previous = null;
+      if (former !== null && from !== null) {
+        former.until = chain.from = from;
+        this.#previous = former;
+      }
       return;
     }
     if (chain === this.#next || chain === this.#current || chain === this.#previous) return;
@@ -931,6 +941,21 @@ export class OsnmaEngine {
       inForceWn: wnOf(chain.kroot.gst0),
       inForceTow: towOf(chain.kroot.gst0),
     });
+  }
+
+  /**
+   * First subframe of a chain that came into force unannounced, by the headers on air; null where they do not say. The
+   * root key of its first hour has the very time, which counts where subframes were lost.
+   */
+  #startOf(chain: Chain): number | null {
+    let first: number | null = null;
+    for (let i = this.#subframes.length - 1; i >= 0; i--) {
+      const { gst, nmaHeader } = this.#subframes[i];
+      if (nmaHeader === null) continue;
+      if (((nmaHeader >> 4) & 3) === chain.cid) first = gst;
+      else return first === null ? null : Math.min(first, Math.max(gst + SUBFRAME_SECONDS, chain.kroot.gst0));
+    }
+    return first;
   }
 
   #switchToNext(): void {
@@ -1419,16 +1444,17 @@ export class OsnmaEngine {
     }
     const candidates: readonly Candidate<CedSet | TimingSet>[] =
       tag.adkd === 4 ? this.#timingCandidates(gst, tag, chain) : this.#cedCandidates(gst, tag, chain);
-    let properFailed = false;
+    /** The first of the sets that the tag should cover and does not. */
+    let failed: CedSet | TimingSet | null = null;
     for (const { set, proper } of candidates) {
       if (!matches(set.navBits)) {
-        properFailed ||= proper;
+        if (proper) failed ??= set;
         continue;
       }
       this.verified[tag.adkd]++;
       this.#report(satellite, tag, "verified");
       this.#noteNmas(nmas, gst, "tag");
-      if (properFailed && set.kind === "ced") {
+      if (failed?.kind === "ced" && set.kind === "ced" && failed.batch === set.batch) {
         this.word5Anomalies++;
         this.#event(
           "word5-anomaly",
@@ -1443,7 +1469,7 @@ export class OsnmaEngine {
       this.#credit(set, satellite, tag, chain, disclosing, nmas);
       return;
     }
-    if (properFailed && !assumed) {
+    if (failed !== null && !assumed) {
       this.#fail(satellite, tag, "the words received in its window do not give this tag");
       return;
     }

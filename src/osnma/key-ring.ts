@@ -198,7 +198,8 @@ export class KeyRing {
 
   /**
    * Puts the key in force that verified a KROOT, and returns the key it takes over from, if another. Lower
-   * PKIDs of the same root are spent; with another root, the old one has been renewed.
+   * PKIDs of the same root are spent; with another root, the old one has been renewed. A key given without a tree
+   * spends none of a known root: it may be the next tree's, whose PKIDs begin anew.
    */
   putInForce(key: RingKey): { readonly former: RingKey; readonly renewal: boolean } | null {
     const former = this.#inForce;
@@ -208,7 +209,8 @@ export class KeyRing {
       if (!sameTree(former.name, key.name)) this.#renewedRoots.add(former.name.root);
     }
     for (const other of this.#keys.values()) {
-      if (other !== key && sameTree(other.name, key.name) && other.name.pkid < key.name.pkid) {
+      const spent = other.name.root === key.name.root || other.name.root.startsWith(EXPLICIT);
+      if (other !== key && spent && other.name.pkid < key.name.pkid) {
         if (other.status !== "revoked") other.status = "superseded";
       }
     }

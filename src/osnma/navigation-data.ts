@@ -127,6 +127,12 @@ export interface Candidate<S> {
   readonly proper: boolean;
 }
 
+/** Words 1-4, and which of them were rebuilt. */
+interface ResolvedWords {
+  readonly words: readonly Uint8Array[];
+  readonly rebuilt: readonly number[];
+}
+
 /** Words 1-4 (places 0-3) and 17-20 (places 4-7) of one issue of data. */
 export class Batch {
   iodNav: number | null;
@@ -135,7 +141,7 @@ export class Batch {
   readonly sets: CedSet[] = [];
   lastSeen: number;
   /** Rebuilt words by the mask of places they were rebuilt from; null where the parity did not hold. */
-  #direct: { words: readonly Uint8Array[]; rebuilt: readonly number[] } | null = null;
+  #direct: ResolvedWords | null = null;
   readonly #rebuilt = new Map<number, readonly Uint8Array[] | null>();
 
   constructor(iodNav: number | null, iodLowBits: number, end: number) {
@@ -165,8 +171,18 @@ export class Batch {
     return mask;
   }
 
+  /** When, within [from, to] and by `by`, the last of the words was heard that makes the places of `mask` complete. */
+  heardWithin(mask: number, from: number, to: number, by: number): number {
+    const used = (mask & 0x0f) === 0x0f ? 0x0f : mask;
+    let heard = to;
+    for (let place = 0; place < 8; place++) {
+      if (used & (1 << place)) heard = Math.min(heard, this.places[place]!.seenWithin(from, to, by));
+    }
+    return heard;
+  }
+
   /** Words 1-4 from the places of `mask` alone, or null when they do not determine them. */
-  words(mask: number): { words: readonly Uint8Array[]; rebuilt: readonly number[] } | null {
+  words(mask: number): ResolvedWords | null {
     if ((mask & 0x0f) === 0x0f) {
       this.#direct ??= { words: this.places.slice(0, 4).map((version) => version!.word), rebuilt: [] };
       return this.#direct;
@@ -269,7 +285,9 @@ export class NavigationData {
       if (candidate.iodNav !== iodNav || end - candidate.lastSeen > BATCH_GAP_SECONDS) continue;
       const known = candidate.places[place];
       if (known !== null && wordsEqual(known.word, word, type)) {
-        batch = candidate;
+        // An IODnav used again, some words of it unchanged: those are of the newer batch as well.
+        if (batch !== undefined) candidate.put(place, word, end, there);
+        else batch = candidate;
         break;
       }
       if (known === null) batch ??= candidate;
@@ -298,13 +316,23 @@ export class NavigationData {
     const found: Candidate<CedSet>[] = [];
     const satellite = this.#satellites[svid] as Satellite | undefined;
     if (satellite === undefined) return found;
-    let batches = 0;
-    for (let i = satellite.batches.length - 1; i >= 0 && batches < MAX_CANDIDATE_BATCHES; i--) {
+    const complete: { batch: Batch; resolved: ResolvedWords; mask: number }[] = [];
+    for (let i = satellite.batches.length - 1; i >= 0; i--) {
       const batch = satellite.batches[i];
       if (batch.lastSeen < from) continue;
-      const resolved = batch.words(batch.placesWithin(from, to, by));
-      if (resolved === null || resolved.words.length !== 4) continue;
-      batches++;
+      const mask = batch.placesWithin(from, to, by);
+      const resolved = batch.words(mask);
+      if (resolved !== null && resolved.words.length === 4) complete.push({ batch, resolved, mask });
+    }
+    if (complete.length > 1) {
+      // Batches may share words: the one of which every word was heard last is the one on air.
+      const heard = new Map(
+        complete.map(({ batch, mask }) => [batch, batch.heardWithin(mask, from, to, by)]),
+      );
+      complete.sort((a, b) => heard.get(b.batch)! - heard.get(a.batch)!);
+      complete.length = Math.min(complete.length, MAX_CANDIDATE_BATCHES);
+    }
+    for (const { batch, resolved } of complete) {
       const properBatch = (batch.placesWithin(from, properTo, by) & 0x0f) === 0x0f;
       let versions = 0;
       for (let j = satellite.words5.length - 1; j >= 0 && versions < MAX_CANDIDATE_VERSIONS; j--) {

@@ -44,6 +44,21 @@ describe("the key ring", () => {
     expect(restored.candidates(3, 0, false)).toEqual([]);
   });
 
+  it("a key given without a tree spends no key of the tree to come", () => {
+    const given = { ...inA.keys[2], root: "explicit:03" };
+    const keys = new KeyRing(
+      [...inA.roots, ...inB.roots],
+      [given, ...inB.keys, { ...inA.keys[0], root: "explicit:01" }],
+    );
+    keys.putInForce(find(keys, "explicit:03", 3));
+    // Before the renewal no lower PKID counts, whatever its tree; with it, one that hangs from a root.
+    expect(keys.candidates(1, 0, false)).toEqual([]);
+    expect(keys.candidates(1, 0, true).map(({ name }) => name.root)).toEqual([rootB]);
+    expect(keys.isRefused(rootB, 1, true)).toBe(false);
+    expect(keys.putInForce(find(keys, rootB, 1))?.former.name.pkid).toBe(3);
+    expect(keys.isUsable(find(keys, "explicit:03", 3))).toBe(false);
+  });
+
   it("revocation takes every lower PKID of the tree", () => {
     const keys = ring();
     expect(keys.revokeBelow(find(keys, rootA, 3)).map(({ name }) => name.pkid)).toEqual([1, 2]);

@@ -116,6 +116,47 @@ describe("an IODnav used again with other data", () => {
     expect(total(engine.failed)).toBe(0);
     for (const svid of SATELLITES) expect(engine.ced(svid)).not.toBeNull();
   });
+
+  it.each([1, 2, 3, 4])("at once, with another word %d and the rest unchanged: both are whole", (type) => {
+    const change = start + 150;
+    const simulation = at(12);
+    const { navigation } = simulation;
+    const honest = navigation.word.bind(navigation);
+    // In the signed words themselves; of words 17-20 none, which would be of both.
+    navigation.word = (svid, of, subframeGst, pageGst) => {
+      const word = honest(svid, of, subframeGst, pageGst);
+      return svid === 7 && of === type && subframeGst >= change ? flipBit(word, 60) : word;
+    };
+    const pages = timedPages(simulation).filter(({ page }) => page.svid !== 7 || page.wordType < 17);
+    const run = runEngine(pages, hot);
+    expect(total(run.engine.failed)).toBe(0);
+    expect(run.engine.word5Anomalies).toBe(0);
+    const sets = run.authenticated.filter(({ svid, data }) => svid === 7 && data === "ced");
+    const contents = new Set(sets.map(({ words }) => words[String(type)]));
+    expect(contents.size).toBe(2);
+    // Every tag of the time after the change verifies as well.
+    const of7 = run.tags.filter(({ prnD, tag }) => prnD === 7 && tag.adkd === 0);
+    const after = of7.filter(({ tag }) => tag.wn * 604_800 + tag.tow >= change);
+    expect(after.length).toBeGreaterThan(10);
+    expect(after.filter(({ outcome }) => outcome !== "verified")).toEqual([]);
+    expect(new Truth(simulation).forgeries(run.authenticated)).toEqual([]);
+  });
+
+  it("a word that somebody else slips in once costs none of the tags, and is no change of word 5", () => {
+    const simulation = at(10);
+    const slipped = timedPages(simulation).flatMap((timed) => {
+      const { page, gst } = timed;
+      if (page.svid !== 7 || page.wordType !== 1 || gst < start + 90 || gst > start + 180) return [timed];
+      const forged = { ...page, word: flipBit(page.word, 60), hasOsnma: false };
+      return [timed, { page: forged, gst }];
+    });
+    const run = runEngine(slipped, hot);
+    const clean = runEngine(timedPages(simulation), hot);
+    expect(run.engine.verified).toEqual(clean.engine.verified);
+    expect(total(run.engine.failed)).toBe(0);
+    expect(run.engine.word5Anomalies).toBe(0);
+    expect(new Truth(simulation).forgeries(run.authenticated)).toEqual([]);
+  });
 });
 
 describe("a word 5 that changes without notice by COP", () => {
