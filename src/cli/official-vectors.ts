@@ -58,6 +58,8 @@ interface Claim {
   readonly by: number;
   /** Roots that must be among the given material, else nothing is claimed. */
   readonly root?: string;
+  /** PKID that signs before the change: whoever lacks that key has nothing that could change. */
+  readonly signer?: number;
   readonly holds: (event: EventRecord) => boolean;
 }
 
@@ -66,13 +68,14 @@ const claim = (
   fromTow: number,
   byTow: number,
   holds: (event: EventRecord) => boolean,
-  root?: string,
+  { root, signer }: Pick<Claim, "root" | "signer"> = {},
 ): Claim => ({
   what,
   from: gstOf(WN, fromTow),
   by: gstOf(WN, byTow),
   holds,
   ...(root === undefined ? {} : { root }),
+  ...(signer === undefined ? {} : { signer }),
 });
 
 const statusBecomes = (value: NmaStatus) => (event: EventRecord) =>
@@ -108,35 +111,31 @@ const CLAIMS: readonly Claim[] = [
   ),
   claim("CPKS nominal after the end of chain", 500_400, within(500_400), cpksBecomes("nominal")),
   // Revocation of chain 0.
-  claim("NMA status don't use", 512_100, 512_100, statusBecomes("dont-use")),
-  claim("chain 0 revoked and dropped", 512_100, 512_100, ofChain(0, "chain-revoked")),
-  claim("CPKS chain revoked", 512_100, 512_100, cpksBecomes("crev")),
+  claim("NMA status don't use", 512_100, 512_100, statusBecomes("dont-use"), { signer: 7 }),
+  claim("chain 0 revoked and dropped", 512_100, 512_100, ofChain(0, "chain-revoked"), { signer: 7 }),
+  claim("CPKS chain revoked", 512_100, 512_100, cpksBecomes("crev"), { signer: 7 }),
   claim("NMA status operational under chain 1", 518_400, within(518_400), statusBecomes("operational")),
   claim("CPKS nominal after the revocation", 522_000, within(522_000), cpksBecomes("nominal")),
   // New public key 8.
   claim("CPKS new public key", 530_100, within(530_100), cpksBecomes("npk")),
-  claim("public key 8 proven", 530_100, within(530_100), ofKey(8, "public-key-verified"), ROOT_A),
-  claim("public key 8 in force", 533_700, 533_700, ofKey(8, "public-key-in-force")),
+  claim("public key 8 proven", 530_100, within(530_100), ofKey(8, "public-key-verified"), { root: ROOT_A }),
+  claim("public key 8 in force", 533_700, 533_700, ofKey(8, "public-key-in-force"), { signer: 7 }),
   claim("CPKS nominal after the key renewal", 537_300, within(537_300), cpksBecomes("nominal")),
   // Revocation of public key 8.
-  claim("NMA status don't use", 548_100, 548_130, statusBecomes("dont-use")),
-  claim("public key 9 proven", 548_100, 548_610, ofKey(9, "public-key-verified"), ROOT_A),
-  claim("public key 8 revoked and dropped", 548_100, 548_610, ofKey(8, "public-key-revoked")),
+  claim("NMA status don't use", 548_100, 548_130, statusBecomes("dont-use"), { signer: 8 }),
+  claim("public key 9 proven", 548_100, 548_610, ofKey(9, "public-key-verified"), { root: ROOT_A }),
+  claim("public key 8 revoked and dropped", 548_100, 548_610, ofKey(8, "public-key-revoked"), { signer: 8 }),
   claim("CPKS public key revoked", 548_100, 548_610, cpksBecomes("pkrev")),
   claim("NMA status operational under chain 2", 554_400, within(554_400), statusBecomes("operational")),
   claim("CPKS nominal after the key revocation", 558_000, within(558_000), cpksBecomes("nominal")),
   // New Merkle tree: only for who holds it.
   claim("CPKS new Merkle tree", 566_100, within(566_100), cpksBecomes("nmt")),
-  claim(
-    "public key 1 proven under the new root",
-    566_100,
-    within(566_100),
-    ofKey(1, "public-key-verified"),
-    ROOT_B,
-  ),
+  claim("public key 1 proven under the new root", 566_100, within(566_100), ofKey(1, "public-key-verified"), {
+    root: ROOT_B,
+  }),
   claim("CPKS nominal after the tree renewal", 573_300, within(573_300), cpksBecomes("nominal")),
   // Alert.
-  claim(ALERT_CLAIM, 587_700, 587_730, (event) => event.name === "alert", ROOT_B),
+  claim(ALERT_CLAIM, 587_700, 587_730, (event) => event.name === "alert", { root: ROOT_B }),
 ];
 
 /** A vector without a process: what it must end with. */
@@ -169,12 +168,13 @@ export function officialProblems(run: VectorRun): string[] {
   if (!isOfficial(run)) return [];
   if (run.firstPageGst === CONFIGURATION_2.firstPageGst) return finalProblems(run, [CONFIGURATION_2.final]);
   const problems: string[] = [];
-  for (const { what, from, by, root, holds } of CLAIMS) {
+  for (const { what, from, by, root, signer, holds } of CLAIMS) {
     // A cold start waits for a DSM-PKR before it can tell anything; its final state is what is asked of it.
     if (run.start === "cold" && what !== ALERT_CLAIM) continue;
     // The receiver needs a root key first: a vector that starts right before a change may miss it.
     const settledBefore = run.firstPageGst + BURST_CYCLE_SECONDS <= from;
     if (!settledBefore || run.endGst < by || (root !== undefined && !run.roots.includes(root))) continue;
+    if (signer !== undefined && lacked(run, signer, from)) continue;
     const seen = run.events.filter(holds).map((event) => gstOf(event.wn ?? 0, event.tow ?? 0));
     const inTime = seen.filter((gst) => gst >= from && gst <= by);
     if (inTime.length > 0) continue;
@@ -190,6 +190,16 @@ export function officialProblems(run: VectorRun): string[] {
   // Shortly after a change either state is right.
   problems.push(...finalProblems(run, settled ? [PHASES[now]] : PHASES.slice(Math.max(0, now - 1), now + 1)));
   return problems;
+}
+
+/** Whether root keys that this public key signed could not be verified before `gst`. */
+function lacked({ events }: VectorRun, pkid: number, gst: number): boolean {
+  return events.some(
+    (event) =>
+      event.name === "public-key-missing" &&
+      event["pkid"] === pkid &&
+      gstOf(event.wn ?? 0, event.tow ?? 0) < gst,
+  );
 }
 
 function finalProblems(

@@ -629,7 +629,7 @@ export class OsnmaEngine {
     }
     if (alertOnly) return true;
     const name = { root: root.name, pkid: pkr.npkid };
-    if (this.#ring.isRefused(name.root, name.pkid, this.#announcesNewTree())) {
+    if (this.#ring.isRefused(name.root, name.pkid)) {
       this.#event(
         "public-key-refused",
         "warning",

@@ -160,12 +160,12 @@ export class KeyRing {
     return found.sort((a, b) => Number(b.status === "in-force") - Number(a.status === "in-force"));
   }
 
-  /** Whether a key was refused for good under this name. `renewal`: a new Merkle tree is being introduced (NMT). */
-  isRefused(root: string, pkid: number, renewal: boolean): boolean {
+  /** Whether a key was refused for good under this name. What is only out of turn waits for the renewal of the tree. */
+  isRefused(root: string, pkid: number): boolean {
     if (this.#renewedRoots.has(root)) return true;
     const status = this.#keys.get(nameOf({ root, pkid }))?.status;
     if (status === "revoked" || status === "superseded") return true;
-    return this.#isBelowInForce({ root, pkid }, renewal);
+    return this.#isBelowInForce({ root, pkid }, true);
   }
 
   #isBelowInForce(name: PublicKeyName, renewal: boolean): boolean {
