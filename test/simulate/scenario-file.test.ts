@@ -12,6 +12,7 @@ import { ALL_OUTPUT, type EpochTruth, OUTPUT_MESSAGES } from "../../src/simulate
 import { Noise } from "../../src/simulate/random.js";
 import { RecordedConstellation } from "../../src/simulate/recorded-constellation.js";
 import { SCENARIO } from "../../src/simulate/format.js";
+import { scenarioFeed } from "../../src/simulate/scenario-feed.js";
 import { Scenario } from "../../src/simulate/scenario-file.js";
 import { Track } from "../../src/simulate/track.js";
 import { trustOf } from "../support/osnma.js";
@@ -57,6 +58,13 @@ describe("a scenario file", () => {
     ['[osnma]\ntree = "Z"', "no tree is named Z"],
     ['[[attack]]\nkind = "nonsense"', 'attack[0].kind: no attack is named "nonsense". There are: '],
     ['[[attack]]\nkind = "forged-alert"\nbit = 1', "attack[0].bit: no such key"],
+    ['[[attack]]\nkind = "forged-alert"\nfrom = 60', "attack[0].from: the scenario is over by then"],
+    ['[[attack]]\nkind = "forged-alert"\nfrom = -60\nto = 0', "attack[0].to: is before the scenario begins"],
+    ['[[attack]]\nkind = "replay"\ndelay = inf', "attack[0].delay: must be number (found Infinity)"],
+    [
+      "[receiver]\nspeed = 1\nwaypoints = [{ latitude = 1, longitude = 1, height = 0 }, { latitude = 1, longitude = 1, height = 0 }]",
+      "receiver.waypoints[1]: the place of the waypoint before",
+    ],
     ['[[attack]]\nkind = "forged-alert"\nfrom = 60\nto = 30', "attack[0].to: must be later than from"],
     ["[output]\nrate = 3", "output.rate: must be 1, 2, 4, 5, 8 or 10"],
     ['[output.messages]\n"NAV-POSLLH" = 1', "output.messages.NAV-POSLLH: no such key. There are: NMEA-RMC"],
@@ -75,6 +83,37 @@ describe("a scenario file", () => {
     const dated = Scenario.parse(`${head}[time]\nstart = 2026-06-23T07:33:30Z\nduration = 30`);
     // GST is ahead of UTC by 18 s.
     expect(dated.startGst % 604_800).toBe(200_010);
+  });
+
+  it.each([
+    ["wn = 0\ntow = 0", "time: must be within weeks 1 to 4094"],
+    ["wn = 4094\ntow = 604770", "time: must be within weeks 1 to 4094"],
+    // Another moment on each machine.
+    ["start = 2026-06-30T12:00:13", "start as a date with time and zone"],
+  ])("refuses a start that nobody could tell: %s", (start, message) => {
+    expect(() => Scenario.parse(`${head}[time]\n${start}\nduration = 60\n`)).toThrow(message);
+  });
+
+  it("has a root for a chain that is announced and begins after the end", () => {
+    const announced = scenario(
+      '[[osnma.chains]]\nname = "a"\ncid = 1\n[[osnma.chains]]\nname = "b"\ncid = 2\nbegins = 2\n' +
+        '[[osnma.events]]\nat = 30\nkind = "eoc"\nchain = "b"\n',
+    );
+    expect(bytesOf(announced).length).toBeGreaterThan(0);
+  });
+
+  it("begins at another time where it is told to, and can be heard from its middle on", () => {
+    const startGst = 1422 * 604_800 + 391_812.25;
+    const now = Scenario.parse(head + time(60), { startGst });
+    expect(now.startGst).toBe(1422 * 604_800 + 391_800);
+    const whole = [...scenarioFeed(now)];
+    const rest = [...scenarioFeed(now, startGst)];
+    expect(rest.length).toBeLessThan(whole.length);
+    expect(rest).toEqual(
+      whole.slice(-rest.length).map(({ atMs, frames }) => ({ atMs: atMs - 12_250, frames })),
+    );
+    expect(rest[0]!.atMs).toBeGreaterThanOrEqual(0);
+    expect(rest[0]!.atMs).toBeLessThan(1000);
   });
 
   it("gives the same bytes again, others for another seed, and frames in order of time", () => {
@@ -211,6 +250,44 @@ describe("what comes out of a scenario", () => {
     expect(Math.abs(square / n - 1)).toBeLessThan(0.03);
     expect(Math.abs(product / n)).toBeLessThan(0.02);
     expect(beyond / n).toBeCloseTo(0.0455, 2);
+  });
+
+  it("a track over 180 degrees of longitude goes the short way", () => {
+    const at = (longitudeDeg: number, atSeconds: number) => ({
+      latitudeDeg: 0,
+      longitudeDeg,
+      heightMeters: 0,
+      atSeconds,
+    });
+    const track = new Track([at(179.999, 0), at(-179.999, 100)]);
+    for (let s = 0; s <= 100; s++) {
+      const { place, velocity } = track.at(s);
+      expect(Math.abs(place.longitudeDeg)).toBeGreaterThanOrEqual(179.99);
+      expect(Math.hypot(...velocity)).toBeLessThan(3);
+    }
+    expect(track.at(200).place.longitudeDeg).toBeCloseTo(-179.999, 9);
+  });
+
+  it("tags across a change of MAC function are neither verified nor failed", () => {
+    const change = Scenario.parse(
+      `${head}[time]\nwn = 1400\ntow = 201000\nduration = 1080\n[receiver]\nmax_satellites = 5\n` +
+        "[output.messages]\nRXM-RAWX = 0\n" +
+        '[[osnma.chains]]\nname = "a"\ncid = 1\nhash = "SHA3-256"\nmac = "CMAC-AES"\n' +
+        '[[osnma.chains]]\nname = "b"\ncid = 2\nbegins = 1\n' +
+        '[[osnma.events]]\nat = 30\nkind = "eoc"\nchain = "b"\n',
+    );
+    const summary = (() => {
+      const trust = trustOf(new TestAuthority("osnmad captures, tree A"), [2]);
+      const pipeline = new Pipeline(
+        { ...trust, mode: "simulated", softwareVersion: "test" },
+        () => undefined,
+      );
+      pipeline.push(bytesOf(change));
+      return pipeline.end();
+    })();
+    expect(summary).toMatchObject({ chainId: 2, tags: { failed: { 0: 0, 4: 0, 12: 0 } } });
+    expect(summary.macseq.failed).toBe(0);
+    expect(summary.tags.verified[12]).toBeGreaterThan(0);
   });
 
   it("a track has the velocity of its positions, and never brakes harder than a vehicle", () => {

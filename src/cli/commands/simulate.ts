@@ -285,13 +285,19 @@ function scenarioFolder(): string {
   return join(folder, "captures");
 }
 
+/** Of captures that are kept, of attacks, and of what others publish as test vectors. */
+const SCENARIO_FOLDERS = ["", "attacks/", "vectors/"];
+
 function scenarioNames(): string[] {
   const folder = scenarioFolder();
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".toml"))
-    .map((name) => basename(name, ".toml"))
-    .sort();
+  return SCENARIO_FOLDERS.flatMap((within) => {
+    const inside = join(folder, within);
+    if (!existsSync(inside)) return [];
+    return readdirSync(inside)
+      .filter((name) => name.endsWith(".toml"))
+      .map((name) => `${within}${basename(name, ".toml")}`)
+      .sort();
+  });
 }
 
 async function list(): Promise<void> {
@@ -306,20 +312,21 @@ async function list(): Promise<void> {
   }
   out.push("", 'Attacks ([[attack]] with kind = "..."):', "");
   for (const { kind, what } of ATTACK_KINDS) out.push(...wrapped(kind, what));
-  out.push("", "Messages ([output.messages]):", "", `  ${OUTPUT_MESSAGES.join(" ")}`, "");
+  out.push("", "Messages ([output.messages]):", "", ...wrapped("", OUTPUT_MESSAGES.join(" "), 0), "");
   process.stdout.write(out.join("\n"));
 }
 
-const NAME_WIDTH = 20;
-const LINE_WIDTH = 100;
+const NAME_WIDTH = 26;
+/** As wide as help is: the terminal, or 80 columns. */
+const lineWidth = (): number => Math.min(process.stdout.columns ?? 80, 120);
 
-function wrapped(name: string, text: string): string[] {
+function wrapped(name: string, text: string, width = NAME_WIDTH): string[] {
   const lines: string[] = [];
-  let line = `  ${name.padEnd(NAME_WIDTH)}`;
+  let line = `  ${name.padEnd(width)}`;
   for (const word of text.split(" ")) {
-    if (line.length + word.length + 1 > LINE_WIDTH) {
+    if (line.length + word.length + 1 > lineWidth()) {
       lines.push(line);
-      line = " ".repeat(NAME_WIDTH + 2);
+      line = " ".repeat(width + 2);
     }
     line += ` ${word}`;
   }
