@@ -10,5 +10,6 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts", "src/gnss-ubx/test/**/*.test.ts"],
     testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -5,6 +5,7 @@ import { benchCost } from "./cost.mjs";
 import { leuven, projectRoot, simulated } from "./lib/material.mjs";
 import { table } from "./lib/statistics.mjs";
 import { benchHttp } from "./http.mjs";
+import { benchLive } from "./live.mjs";
 import { benchPipeline } from "./pipeline.mjs";
 import { benchPosition } from "./position.mjs";
 import { benchTtfaf } from "./ttfaf.mjs";
@@ -35,6 +36,8 @@ const pipeline = benchPipeline();
 const FIXES = 20_000;
 console.log(`\n— HTTP, ${FIXES} fixes stored —`);
 const http = await benchHttp(FIXES);
+console.log("\n— Live, in real time: four minutes —");
+const live = await benchLive();
 
 const rows = [["ratio", "measured", "goal", ""]];
 for (const { name, ratio, goal } of [
@@ -43,6 +46,7 @@ for (const { name, ratio, goal } of [
   ...position.ratios,
   ...pipeline.ratios,
   ...http.ratios,
+  ...live.ratios,
 ]) {
   rows.push([
     name,

@@ -35,6 +35,7 @@ import { BAUD_RATES } from "../source/serial.js";
 import { openStore } from "../store/store.js";
 import { TokenWatch } from "../store/token-file.js";
 import { loadChecked, saveChecked } from "../trust/state-store.js";
+import { parseWatchThresholds } from "../watch/threshold-schema.js";
 import { fixEvidence } from "./fix-evidence.js";
 import { JsonLines } from "./json-lines.js";
 import { newPipeline, saveEngineState } from "./replay-run.js";
@@ -235,10 +236,10 @@ class Daemon implements RunningDaemon {
       recorder: this.recorder,
       recording: this.#recording,
       clock,
-      makePipeline: (emit, snapshot) =>
+      makePipeline: (emit) =>
         newPipeline(
           {
-            material: snapshot === null ? material : { ...material, rootKey: null, snapshot },
+            material,
             pipeline: {
               mode: this.#mode,
               timeAssurance: "independent",
@@ -249,7 +250,7 @@ class Daemon implements RunningDaemon {
                 timeAssurance: "independent",
                 softwareVersion: SOFTWARE_VERSION,
                 policy: () => this.#config.fix.policy,
-                thresholds: config.fix.thresholds,
+                thresholds: parseWatchThresholds(config.fix.thresholds, "fix.thresholds"),
                 evidence: fixEvidence((objects) => {
                   this.recorder.evidence(objects);
                 }),
@@ -478,6 +479,7 @@ class Daemon implements RunningDaemon {
         return;
       case "restarted":
         this.#event("receiver-restarted", "warning", `The receiver was restarted: ${finding.detail}.`, {});
+        this.live.receiverChanged();
         if (link !== null) this.#setUp(link, false);
         return;
       case "configuration-lost":
@@ -559,7 +561,7 @@ class Daemon implements RunningDaemon {
         { uniqueId, before: before.uniqueId },
       );
       this.connection.watch.replaced();
-      this.live.newReceiver();
+      this.live.receiverChanged();
     }
     try {
       saveChecked(this.#dataDirectory, RECEIVER_FILE, identity, new Date().toISOString());

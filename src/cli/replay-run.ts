@@ -3,7 +3,7 @@ import { OsnmadError } from "../errors.js";
 import { Pipeline, type PipelineOptions, type PipelineRecord } from "../pipeline/pipeline.js";
 import type { SummaryRecord } from "../pipeline/records.js";
 import { damageOf, openCapture } from "../source/capture-file.js";
-import { LINE_BROKE } from "../recorder/format.js";
+import { LINE_BROKE, RECEIVER_CHANGED } from "../recorder/format.js";
 import { saveState } from "../trust/state-store.js";
 import type { StartMaterial, StoredState } from "./trust-options.js";
 
@@ -75,6 +75,7 @@ export async function runReplay(
       note: ({ note }) => {
         // The run ended its unfinished frame here.
         if (note === LINE_BROKE) pipeline.lineBroke();
+        else if (note === RECEIVER_CHANGED) pipeline.receiverChanged();
       },
     },
   );

@@ -4,7 +4,8 @@
  */
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
-import { DEFAULT_THRESHOLDS } from "../watch/thresholds.js";
+import { WatchThresholdsSchema } from "../watch/threshold-schema.js";
+import type { WatchThresholds } from "../watch/thresholds.js";
 
 const oneOf = <Word extends string>(
   words: readonly Word[],
@@ -152,20 +153,7 @@ export const ConfigSchema = Type.Object(
         description:
           "Whether the receiver's own jamming and spoofing flags lower a grade alone (strict) or with another sign only.",
       }),
-      thresholds: Type.Object(
-        Object.fromEntries(
-          Object.entries(DEFAULT_THRESHOLDS).map(([name, value]) => [
-            name,
-            Type.Optional(Type.Number({ minimum: 0, description: `Default ${value}.` })),
-          ]),
-        ),
-        {
-          default: {},
-          additionalProperties: false,
-          description:
-            "Thresholds of the consistency watch by name (docs/consistency-watch.md has them all).",
-        },
-      ),
+      thresholds: Type.Unsafe<Partial<WatchThresholds>>({ ...WatchThresholdsSchema, default: {} }),
     }),
     time: section("The trusted clock (docs/time.md).", {
       source: oneOf(TIME_SOURCES, {

@@ -4,20 +4,17 @@
  * time handed in with the bytes. Edge.
  */
 import type { CommittedRecord, RunRecorder } from "../http/run-recorder.js";
+import type { LiveStatus } from "../http/schemas.js";
 import { wnOf, towOf } from "../inav/gst.js";
 import type { Pipeline, PipelineRecord } from "../pipeline/pipeline.js";
 import type { EventRecord, Mode, SummaryRecord } from "../pipeline/records.js";
-import { LINE_BROKE } from "../recorder/format.js";
+import { LINE_BROKE, RECEIVER_CHANGED } from "../recorder/format.js";
 import { leapSecondWordOf } from "../time/leap-second-word.js";
 import type { Arrival, ByteRecorder, TrustedClock } from "./ports.js";
 
 export interface LiveRunOptions {
   readonly mode: Mode;
-  /** Makes the pipeline; given the engine's state of the one before where another receiver takes over. */
-  readonly makePipeline: (
-    emit: (record: PipelineRecord) => void,
-    snapshot: ReturnType<Pipeline["engine"]["snapshot"]> | null,
-  ) => Pipeline;
+  readonly makePipeline: (emit: (record: PipelineRecord) => void) => Pipeline;
   readonly recorder: RunRecorder;
   readonly recording: ByteRecorder | null;
   readonly clock: Pick<TrustedClock, "arrival" | "authenticatedLeapSeconds">;
@@ -28,31 +25,24 @@ export interface LiveRunOptions {
   readonly onStateFault: (error: unknown) => void;
 }
 
+type LineCounts = LiveStatus["line"];
+
 /** Satellites and OSNMA status are stored no more often than this. */
 const SNAPSHOT_MS = 1_000;
 
-/** Bytes that no pipeline of this run counts any more. */
-interface PastCounts {
-  frames: number;
-  skippedBytes: number;
-  badChecksums: number;
-  pages: number;
-}
-
 export class LiveRun {
   readonly #options: LiveRunOptions;
-  #pipeline: Pipeline;
+  readonly #pipeline: Pipeline;
   #dirty = false;
   #snapshotAt = Number.NEGATIVE_INFINITY;
   #bytes = 0;
   #epochs = 0;
   #alert = false;
   #ended = false;
-  readonly #past: PastCounts = { frames: 0, skippedBytes: 0, badChecksums: 0, pages: 0 };
 
   constructor(options: LiveRunOptions) {
     this.#options = options;
-    this.#pipeline = options.makePipeline(this.#emit, null);
+    this.#pipeline = options.makePipeline(this.#emit);
     this.#alert = this.#pipeline.engine.alertVerified;
   }
 
@@ -99,18 +89,12 @@ export class LiveRun {
     this.#commit();
   }
 
-  /** Another receiver: what was learnt of the old one's clock and ranges says nothing about it; keys still hold. */
-  newReceiver(): void {
+  /** Another receiver, or one that was started anew: what was known of its clock and ranges is forgotten; keys hold. */
+  receiverChanged(): void {
     if (this.#ended) return;
-    const old = this.#pipeline;
-    old.end();
-    const { frames, skippedBytes, badChecksums, pages } = countsOf(old);
-    this.#past.frames += frames;
-    this.#past.skippedBytes += skippedBytes;
-    this.#past.badChecksums += badChecksums;
-    this.#past.pages += pages;
-    this.#pipeline = this.#options.makePipeline(this.#emit, old.engine.snapshot());
-    this.#commit();
+    this.#pipeline.receiverChanged();
+    this.#options.recording?.note({ note: RECEIVER_CHANGED });
+    if (this.#dirty) this.#commit();
   }
 
   /** Commits what waits, without bytes: for a timer. */
@@ -136,15 +120,18 @@ export class LiveRun {
   }
 
   /** What arrived; every byte is of a frame or skipped, but for an unfinished frame. */
-  counts(): PastCounts & { readonly bytes: number; readonly epochs: number } {
-    const now = countsOf(this.#pipeline);
+  counts(): LineCounts {
+    const { framer, epochs } = this.#pipeline;
+    const { counts } = framer;
     return {
       bytes: this.#bytes,
-      frames: this.#past.frames + now.frames,
-      skippedBytes: this.#past.skippedBytes + now.skippedBytes,
-      badChecksums: this.#past.badChecksums + now.badChecksums,
-      pages: this.#past.pages + now.pages,
+      frames: counts.ubxFrames + counts.nmeaSentences + counts.rtcm3Frames,
+      skippedBytes: counts.skippedBytes,
+      badChecksums: counts.badUbxChecksums + counts.badNmeaChecksums + counts.badRtcm3Crcs,
+      pages: this.#pipeline.pages,
       epochs: this.#epochs,
+      epochsReceived: epochs?.received ?? 0,
+      epochsDropped: epochs?.dropped ?? { beforeTime: 0, notNewer: 0, refused: 0 },
     };
   }
 
@@ -174,14 +161,4 @@ export class LiveRun {
     if (ttfaf !== null) recorder.ttfaf(ttfaf);
     this.#snapshotAt = performance.now();
   }
-}
-
-function countsOf(pipeline: Pipeline): PastCounts {
-  const { counts } = pipeline.framer;
-  return {
-    frames: counts.ubxFrames + counts.nmeaSentences + counts.rtcm3Frames,
-    skippedBytes: counts.skippedBytes,
-    badChecksums: counts.badUbxChecksums + counts.badNmeaChecksums + counts.badRtcm3Crcs,
-    pages: pipeline.pages,
-  };
 }

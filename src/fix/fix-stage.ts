@@ -9,6 +9,7 @@ import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
 import { gstOf, towOf, wnOf } from "../inav/gst.js";
 import type { CedProof, OsnmaEngine } from "../osnma/engine.js";
 import { timeGate, type TimeGateReason, type TrustedTime } from "../osnma/time-gate.js";
+import type { EpochCounts } from "../pipeline/pipeline.js";
 import type {
   Assurance,
   EventRecord,
@@ -119,6 +120,8 @@ export class FixStage {
   #rawx: SolvedRawx | null = null;
   /** Of the newest message. */
   #trusted: TrustedTime | null | undefined = undefined;
+  #fixed = 0;
+  readonly #dropped = { beforeTime: 0, notNewer: 0, refused: 0 };
   /** GST of the newest fix: an epoch is given out once. */
   #last = Number.NEGATIVE_INFINITY;
 
@@ -173,6 +176,16 @@ export class FixStage {
     this.#flush();
   }
 
+  get epochs(): EpochCounts {
+    const { beforeTime, notNewer, refused } = this.#dropped;
+    const fixed = this.#fixed;
+    return {
+      received: fixed + beforeTime + notNewer + refused,
+      fixed,
+      dropped: { beforeTime, notNewer, refused },
+    };
+  }
+
   /**
    * Another receiver speaks from here on, or the same one that was started anew. The epoch in flight is ended; what was
    * known of the receiver (levels, clock, noise of its ranges) is forgotten. Signs that stand go on standing until
@@ -200,8 +213,12 @@ export class FixStage {
     this.#rawx = null;
     this.#pvt = null;
     const { now } = this.#engine;
+    if (rawx === null && pvt === null) return;
     // Before the first timed page there is no Galileo week: a fix without a time is none.
-    if (!Number.isFinite(now) || (rawx === null && pvt === null)) return;
+    if (!Number.isFinite(now)) {
+      this.#dropped.beforeTime++;
+      return;
+    }
     let gst = rawx?.outcome.gst ?? null;
     if (pvt !== null) {
       const byPvt = gstNear(pvt.iTOW / 1000, now);
@@ -219,12 +236,17 @@ export class FixStage {
         gst = byPvt;
       }
     }
-    if (gst !== null) this.#fix(gst, pvt, rawx);
+    if (gst === null) this.#dropped.refused++;
+    else this.#fix(gst, pvt, rawx);
   }
 
   #fix(gst: number, pvt: MessageOf<"NAV-PVT"> | null, rawx: SolvedRawx | null): void {
-    if (!Number.isFinite(gst) || gst <= this.#last) return;
+    if (!Number.isFinite(gst) || gst <= this.#last) {
+      this.#dropped.notNewer++;
+      return;
+    }
     this.#last = gst;
+    this.#fixed++;
     const engine = this.#engine;
     const satellites = this.#healthySatellites(gst);
     const solved = rawx?.outcome.solved ?? null;
@@ -335,7 +357,7 @@ export class FixStage {
       // A recording kept what its clock said, and is judged by that as the run was.
       return {
         trusted: given ?? null,
-        assurance: this.#timeAssurance,
+        assurance: given === null ? "none" : this.#timeAssurance,
         gateReason: given === undefined ? null : timeGate(gst, given).reason,
       };
     }

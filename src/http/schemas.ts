@@ -278,6 +278,19 @@ export const LiveSchema = withId(
           badChecksums: Count,
           pages: Count,
           epochs: Type.Integer({ minimum: 0, description: "Fixes given, of any grade" }),
+          epochsReceived: Type.Integer({
+            minimum: 0,
+            description:
+              "Epochs of measurements or of the receiver's solution: those fixed and those dropped",
+          }),
+          epochsDropped: Type.Object(
+            {
+              beforeTime: Type.Integer({ minimum: 0, description: "Galileo's time was not known yet" }),
+              notNewer: Type.Integer({ minimum: 0, description: "Not after the newest fix" }),
+              refused: Type.Integer({ minimum: 0, description: "Measurements that cannot be used" }),
+            },
+            { description: "Epochs of which no fix was made, by reason" },
+          ),
         },
         { description: "What arrived since the start" },
       ),

@@ -45,8 +45,24 @@ export interface PipelineObserver {
   message(messageClass: number, messageId: number, payload: Uint8Array): void;
 }
 
+/** What became of the epochs that the receiver gave: all received are fixed or dropped for one of these reasons. */
+export interface EpochCounts {
+  readonly received: number;
+  /** A fix record was made, of whatever grade. */
+  readonly fixed: number;
+  readonly dropped: {
+    /** No Galileo time yet: no page had come that has one. */
+    readonly beforeTime: number;
+    /** Not after the newest fix: given before, or out of order. */
+    readonly notNewer: number;
+    /** Measurements that cannot be used (docs/output.md, `epoch-refused-…`), and no NAV-PVT. */
+    readonly refused: number;
+  };
+}
+
 /** The last stage, as far as the pipeline needs it. */
 export interface FixStagePort {
+  readonly epochs: EpochCounts;
   message(messageClass: number, messageId: number, payload: Uint8Array, trusted?: TrustedTime | null): void;
   receiverChanged(): void;
   end(): void;
@@ -189,6 +205,11 @@ export class Pipeline {
   /** CRC-valid E1-B pages that came. */
   get pages(): number {
     return this.#stream.counts.pages["E1-B"];
+  }
+
+  /** What became of the receiver's epochs; null where no fixes are made. */
+  get epochs(): EpochCounts | null {
+    return this.#fix?.epochs ?? null;
   }
 
   /** Pages that got a time. */

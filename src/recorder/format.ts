@@ -57,9 +57,12 @@ export interface RecordingHead {
  */
 export const LINE_BROKE = "line-broke";
 
+/** The same for `Pipeline.receiverChanged`: another receiver speaks from here on, or the same one that was restarted. */
+export const RECEIVER_CHANGED = "receiver-changed";
+
 /** Something that happened to the recording or the line, at its place among the bytes. */
 export interface RecordingNote {
-  /** `gap`: bytes that were received and are missing here; `line-broke`; or what the run wants to remember. */
+  /** `gap`: bytes that were received and are missing here; `line-broke`; `receiver-changed`; or what the run wants to remember. */
   readonly note: string;
   readonly [detail: string]: unknown;
 }

@@ -16,10 +16,10 @@ export const WatchThresholdsSchema: TObject = Type.Object(
   Object.fromEntries(
     NAMES.map((name) => {
       const [minimum, maximum, unit] = THRESHOLD_RANGES[name];
-      const described = unit === "" ? {} : { description: `Unit: ${unit}.` };
+      const description = `${unit === "" ? "" : `Unit: ${unit}. `}See docs/consistency-watch.md.`;
       return [
         name,
-        Type.Optional(Type.Number({ minimum, maximum, default: DEFAULT_THRESHOLDS[name], ...described })),
+        Type.Optional(Type.Number({ minimum, maximum, default: DEFAULT_THRESHOLDS[name], description })),
       ];
     }),
   ),

@@ -24,6 +24,7 @@ beforeAll(() => {
     ...STORE_PARTS,
     "http",
     "cli/commands/serve.ts",
+    "cli/serving.ts",
     "cli/data-directory.ts",
   ]);
   script = join(program, "main.js");

@@ -10,7 +10,12 @@ import type { Arrival } from "../../time/types.js";
 import { Anonymiser, type AnonymiseCounts } from "../../recorder/anonymise.js";
 import { CutFinder, type Place } from "../../recorder/cut.js";
 import { epochGstOf } from "../../recorder/epoch-time.js";
-import { LINE_BROKE, type RecordingHead, type RecordingNote } from "../../recorder/format.js";
+import {
+  LINE_BROKE,
+  RECEIVER_CHANGED,
+  type RecordingHead,
+  type RecordingNote,
+} from "../../recorder/format.js";
 import { PlaceEstimate, type PlaceReport } from "../../recorder/place.js";
 import type { RecordingCounts } from "../../recorder/reader.js";
 import { RecordingWriter } from "../../recorder/writer.js";
@@ -252,7 +257,10 @@ async function anonymise(capture: string, flags: AnonymiseFlags): Promise<void> 
           output.head({ ...head, source: null, receiverId: null, session: output.session });
         },
         note: (note, arrival) => {
-          if (note.note === LINE_BROKE) output.note({ note: LINE_BROKE }, arrival);
+          // What a replay goes by, and nothing else that may tell of the place.
+          for (const name of [LINE_BROKE, RECEIVER_CHANGED]) {
+            if (note.note === name) output.note({ note: name }, arrival);
+          }
         },
       },
     );
