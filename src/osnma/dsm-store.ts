@@ -212,9 +212,14 @@ export class DsmStore {
         : repeats(settled.message, index, reception, pages));
     if (repeated) {
       reception.repeated = settled;
-      if (!noteAgain(collection, settled, index, fresh, at)) return NO_CANDIDATES;
-      this.#release(collection, settled.message);
-      return [candidateOf(collection, settled)];
+      const again = noteAgain(collection, settled, index, fresh, at);
+      if (again) this.#release(collection, settled.message);
+      // A successor may have this block in common, and it may be the last that was missing.
+      const contradicted = fresh !== 0 && collection.blocks.some(({ fragments }) => fragments.size > 0);
+      if (!again && !contradicted) return NO_CANDIDATES;
+      const candidates = again ? [candidateOf(collection, settled)] : [];
+      if (contradicted) this.#complete(collection, at, candidates);
+      return candidates;
     }
     const candidates = fresh === 0 ? [] : this.#cameAgain(collection, index, reception, pages, fresh, at);
     // What was passed over while it repeated the verified message is put in now.

@@ -408,4 +408,65 @@ describe("DSM store, whatever comes", () => {
       { numRuns: 80 },
     );
   });
+
+  it("takes a successor under the same id and header once each block came whole, whatever it has in common", () => {
+    const reception = fc.record({
+      svid: fc.integer({ min: 1, max: 20 }),
+      block: fc.integer({ min: 0, max: BLOCKS - 1 }),
+      lost: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0x7fff })),
+    });
+    const change = fc.record({
+      // Bytes in which it differs; block 0 keeps its first, which has the number of blocks.
+      at: fc.uniqueArray(fc.integer({ min: 1, max: dsm.length - 1 }), { minLength: 1, maxLength: 30 }),
+      before: fc.array(reception, { maxLength: 12 }),
+      after: fc.array(reception, { minLength: 20, maxLength: 90 }),
+    });
+    let taken = 0;
+    fc.assert(
+      fc.property(change, ({ at, before, after }) => {
+        const store = new DsmStore();
+        const next = dsm.slice();
+        for (const i of at) next[i] ^= 0x55;
+        for (let block = 0; block < BLOCKS; block++) {
+          for (const found of candidatesOf(store, block)) store.decided(found, "verified");
+        }
+        let isVerified = false;
+        const whole = new Set<number>();
+        const send = (
+          message: Uint8Array,
+          { svid, block, lost }: (typeof before)[number],
+          k: number,
+        ): void => {
+          const held = new HkrootReception();
+          for (const i of ALL_PAGES) {
+            if (i >= 2 && ((lost >> i) & (lost >> (i + 1)) & 1) !== 0) continue;
+            const place = block * BLOCK_BYTES + i - 2;
+            held.bytes[i] = i === 0 ? nmaHeader : i === 1 ? (ID << 4) | block : message[place];
+            held.pages |= 1 << i;
+            for (const found of store.push(held, svid, i, nmaHeader, k)) {
+              const text = Buffer.from(found.message);
+              if (text.equals(next)) isVerified = true;
+              // What was decided keeps its verdict; mixtures are for the signature to refuse.
+              if (found.before === "verified") expect(text.equals(next) || text.equals(dsm)).toBe(true);
+              // The former came again in full: what it has in common is asked for anew.
+              if (text.equals(dsm)) whole.clear();
+              store.decided(found, text.equals(next) || text.equals(dsm) ? "verified" : "rejected");
+            }
+          }
+          if (message !== next || held.pages !== 0x7fff) return;
+          whole.add(block);
+          if (whole.size === BLOCKS) expect(isVerified).toBe(true);
+        };
+        before.forEach((sent, k) => {
+          send(dsm, sent, k);
+        });
+        after.forEach((sent, k) => {
+          send(next, sent, before.length + k);
+        });
+        if (whole.size === BLOCKS) taken++;
+      }),
+      { numRuns: 80, seed: 5 },
+    );
+    expect(taken).toBeGreaterThan(10);
+  });
 });

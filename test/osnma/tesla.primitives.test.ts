@@ -1,5 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { cmac } from "@noble/ciphers/aes.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { sha3_256 } from "@noble/hashes/sha3.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -230,6 +232,33 @@ describe("the MAC function", () => {
         expect(hex(mac.digest(message, length)), `${length} bytes`).toBe(expected);
       }
     }
+  });
+
+  it("HMAC-SHA-256 agrees with two libraries for any key and content, keys used in turn", () => {
+    const message = fc.uint8Array({ maxLength: 300 });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...KEY_BITS),
+        keyBytes,
+        keyBytes,
+        message,
+        message,
+        (keyBits, a, b, m, n) => {
+          const keys = [a.slice(0, keyBits / 8), b.slice(0, keyBits / 8)];
+          const macs = keys.map((key) => createMac(chainOf("HMAC-SHA-256", keyBits), key));
+          for (const [i, of] of [
+            [0, m],
+            [1, n],
+            [0, n],
+            [1, m],
+          ] as const) {
+            const digest = hex(macs[i].digest(of));
+            expect(digest).toBe(createHmac("sha256", keys[i]).update(of).digest("hex"));
+            expect(digest).toBe(hex(hmac(sha256, keys[i], of)));
+          }
+        },
+      ),
+    );
   });
 
   it("AES-CMAC gives the published values of RFC 4493 and SP 800-38B", () => {
