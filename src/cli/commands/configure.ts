@@ -84,7 +84,8 @@ export function registerConfigure(program: Command, io: ConfigureIo = PROCESS_IO
       `
 Flash is never written unless --layer flash says so. The daemon applies the profile to RAM by
 itself at each connect, so this command is for looking, for lasting settings, and for undoing.
-Exit code: 0 if all that is required is in place, 9 if not or if there is no receiver.
+Exit code: 0 if all that is required is in place, 9 if not or if there is no
+receiver.
 Examples:
   osnmad configure --dry-run
   osnmad configure --port /dev/ttyUSB0 --layer flash

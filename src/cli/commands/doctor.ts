@@ -51,7 +51,8 @@ export function registerDoctor(program: Command): void {
     .addHelpText(
       "after",
       `
-Exit code: 0 when nothing is in the way (warnings allowed), 1 when there is a problem.
+Exit code: 0 when nothing is in the way (warnings allowed), 1 when there is a
+problem.
 Examples:
   osnmad doctor
   osnmad doctor --port tcp://receiver.local:2000 --seconds 15

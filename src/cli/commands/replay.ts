@@ -72,7 +72,8 @@ export function registerReplay(program: Command): void {
     .addHelpText(
       "after",
       `
-Start: hot with --root-key or --state, warm with a public key, cold with --merkle alone.
+Start: hot with --root-key or --state, warm with a public key, cold with
+--merkle alone.
 Examples:
   osnmad replay capture.ubx --json | tail -1
   osnmad replay captures/nominal.ubx --merkle captures/trust/TEST_OSNMA_MerkleTree_A.xml \\

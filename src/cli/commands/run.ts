@@ -64,14 +64,15 @@ export function registerRun(program: Command): void {
     .addHelpText(
       "after",
       `
-What to expect after the receiver is plugged in, with a clock that is synchronised:
+What to expect after the receiver is plugged in, if the clock is synchronised:
   some seconds    the receiver is found and configured, satellites are heard
-  1 to 2 minutes  the root key and the first keys: navigation data is authenticated
+  1 to 2 minutes  root key and first keys: navigation data is authenticated
   2 to 3 minutes  four satellites: the first authenticated fix (docs/live.md)
 
-Every option of the configuration is explained in docs/configuration.md; each can also be given as
-OSNMAD_SECTION__KEY, for example OSNMAD_RECEIVER__PORT=/dev/ttyACM0.
-Signals: SIGINT and SIGTERM end it in order, SIGHUP reads the configuration again.
+Every option of the configuration is explained in docs/configuration.md; each
+can also be given as OSNMAD_SECTION__KEY, for example OSNMAD_RECEIVER__PORT=/dev/ttyACM0.
+Signals: SIGINT and SIGTERM end it in order, SIGHUP reads the configuration
+again.
 Examples:
   osnmad run
   osnmad run --port tcp://192.168.1.20:2000 --json | jq 'select(.type == "fix") | .assurance'
