@@ -1,0 +1,183 @@
+/**
+ * NATS JetStream between many stations and a federation. The broker is trusted with nothing: envelopes are signed,
+ * and what it loses is fetched from the stations' tiles. Federation statements only; places never come here. Edge.
+ */
+import {
+  DeliverPolicy,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamClient,
+} from "@nats-io/jetstream";
+import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
+import type { Consumer } from "./consumer.js";
+import type { Transport } from "./delivery.js";
+import type { HttpSource } from "./http-source.js";
+import type { OutboxMessage } from "./outbox.js";
+
+export const STREAM = "OSNMAD";
+/** `osnmad.<station id>.<kind>`. */
+export const SUBJECTS = "osnmad.*.*";
+/** Longer than any wait between two tries of a station. */
+const DUPLICATE_WINDOW_NS = 3600 * 1e9;
+const CONNECT_TIMEOUT_MS = 5000;
+const PUBLISH_TIMEOUT_MS = 10_000;
+const FETCH = 512;
+
+export interface NatsOptions {
+  readonly servers: string | readonly string[];
+  /** User, password, token, TLS: as the client takes them. */
+  readonly connection?: Partial<ConnectionOptions>;
+}
+
+function connectTo({ servers, connection }: NatsOptions): Promise<NatsConnection> {
+  return connect({
+    ...connection,
+    servers: typeof servers === "string" ? servers : [...servers],
+    timeout: CONNECT_TIMEOUT_MS,
+    // Who uses it waits and tries again; a client that queues by itself would hide what is not delivered.
+    reconnect: false,
+  });
+}
+
+/** Makes the stream where it is missing. `replicas` 3 in production (docs/emission.md). */
+export async function ensureStream(options: NatsOptions, replicas = 1): Promise<void> {
+  const connection = await connectTo(options);
+  try {
+    const manager = await jetstreamManager(connection);
+    await manager.streams.add({
+      name: STREAM,
+      subjects: [SUBJECTS],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      num_replicas: replicas,
+      duplicate_window: DUPLICATE_WINDOW_NS,
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Publishes to the stream; a message is taken when the broker acknowledges that it is stored. */
+export class NatsTransport implements Transport {
+  readonly #options: NatsOptions;
+  readonly #station: string;
+  #connection: NatsConnection | null = null;
+  #client: JetStreamClient | null = null;
+
+  constructor(options: NatsOptions & { readonly station: Uint8Array }) {
+    this.#options = options;
+    this.#station = Buffer.from(options.station).toString("hex");
+  }
+
+  async send(batch: readonly OutboxMessage[]): Promise<void> {
+    const client = await this.#connected();
+    // Pipelined in order on one connection; if one is not acknowledged, all are sent again and told apart by id.
+    const acknowledged = batch.map(({ key, envelope }) =>
+      client.publish(`osnmad.${this.#station}.${key.slice(0, key.indexOf("/"))}`, envelope, {
+        msgID: `${this.#station}:${key}`,
+        timeout: PUBLISH_TIMEOUT_MS,
+        expect: { streamName: STREAM },
+      }),
+    );
+    const failed = (await Promise.allSettled(acknowledged)).find(({ status }) => status === "rejected");
+    if (failed?.status !== "rejected") return;
+    await this.close();
+    throw failed.reason;
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = null;
+    this.#client = null;
+    if (connection !== null && !connection.isClosed()) await connection.close();
+  }
+
+  async #connected(): Promise<JetStreamClient> {
+    if (this.#client !== null && this.#connection?.isClosed() === false) return this.#client;
+    this.#connection = await connectTo(this.#options);
+    this.#client = jetstream(this.#connection);
+    return this.#client;
+  }
+}
+
+export interface FollowNatsOptions extends NatsOptions {
+  readonly signal: AbortSignal;
+  /** Ends when the stream has no more. */
+  readonly once?: boolean;
+  /** The stations' own servers: what is missing in the stream is fetched there. */
+  readonly sources?: readonly HttpSource[];
+  readonly onFault?: (error: unknown) => void;
+  /** Number in the stream after which to begin, for consumers without a store. */
+  readonly after?: number;
+  readonly onPosition?: (seq: number) => void;
+}
+
+/** Feeds a consumer from the stream until it is stopped. A broker that is gone or new is waited for. */
+export async function followNats(consumer: Consumer, options: FollowNatsOptions): Promise<void> {
+  const { signal, once = false, sources = [], onFault } = options;
+  const source = `nats:${STREAM}`;
+  let position = options.after ?? consumer.positionOf(source);
+  let failures = 0;
+  while (!signal.aborted) {
+    let connection: NatsConnection | null = null;
+    const stop = (): void => void connection?.close();
+    try {
+      connection = await connectTo(options);
+      signal.addEventListener("abort", stop);
+      const manager = await jetstreamManager(connection);
+      const { state } = await manager.streams.info(STREAM);
+      // A stream that was lost and made anew counts from the beginning.
+      if (state.last_seq < position) position = 0;
+      const lost = state.first_seq > position + 1;
+      if (lost) await backfillAll(consumer, sources, signal, onFault);
+      const reader = await jetstream(connection).consumers.get(STREAM, {
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: position + 1,
+      });
+      while (!signal.aborted) {
+        const bodies: Uint8Array[] = [];
+        const messages = await reader.fetch({ max_messages: FETCH, expires: 1000 });
+        for await (const message of messages) {
+          bodies.push(message.data);
+          position = message.seq;
+          if (message.info.pending === 0) messages.stop();
+        }
+        if (connection.isClosed()) throw new Error("the broker went away");
+        if (bodies.length > 0) {
+          const gaps = consumer.take(bodies, { source, seq: position });
+          options.onPosition?.(position);
+          if (gaps.length > 0) await backfillAll(consumer, sources, signal, onFault);
+        }
+        failures = 0;
+        if (once && bodies.length === 0) return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      onFault?.(error);
+      failures++;
+      if (once && failures >= 5) throw error;
+      await new Promise((done) => setTimeout(done, Math.min(30_000, 250 * 2 ** (failures - 1))));
+    } finally {
+      signal.removeEventListener("abort", stop);
+      await connection?.close();
+    }
+  }
+}
+
+async function backfillAll(
+  consumer: Consumer,
+  sources: readonly HttpSource[],
+  signal: AbortSignal,
+  onFault: ((error: unknown) => void) | undefined,
+): Promise<void> {
+  for (const source of sources) {
+    try {
+      await consumer.backfill(source, signal);
+    } catch (error) {
+      // One station that cannot be asked stops none of the others.
+      if (!signal.aborted) onFault?.(error);
+    }
+  }
+}

@@ -1,0 +1,296 @@
+import { fastify } from "fastify";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { Consumer, type StationVerdict } from "../../src/emit/consumer.js";
+import { ConsumerStore } from "../../src/emit/consumer-store.js";
+import { Emission } from "../../src/emit/emission.js";
+import { sealEnvelope } from "../../src/emit/envelope.js";
+import { Follower, type FollowOptions, type Verdict } from "../../src/emit/follower.js";
+import { HttpSource } from "../../src/emit/http-source.js";
+import { emissionRoutes } from "../../src/emit/routes.js";
+import type { Speaker, Statement } from "../../src/emit/statement.js";
+import { cosign } from "../../src/station/cosignature.js";
+import { GST_TO_UNIX } from "../../src/inav/gst.js";
+import { formatNote, formatSignature } from "../../src/station/note.js";
+import type { StationLog } from "../../src/station/station-log.js";
+import { stationRoutes } from "../../src/station/routes.js";
+import type { Station } from "../../src/station/station.js";
+import { ForgingStation } from "../station/forging-station.js";
+import { logKey, testKey } from "../station/keys.js";
+import { GST, receiver, startContent, stationKey, subframeContent } from "../station/leaves.js";
+import { testFolder } from "./folder.js";
+import { addSubframes, openLog, START_GST, witness, witnessAt, witnessName } from "./logs.js";
+
+const LEAP_SECONDS = 18;
+const unixOf = (gst: number): number => gst + GST_TO_UNIX - LEAP_SECONDS;
+const policy = {
+  witnesses: [{ key: witnessName, boundSeconds: 1 }],
+  needed: 1,
+  marginSeconds: 5,
+  leapSeconds: LEAP_SECONDS,
+  keyOffsetSeconds: 22,
+};
+
+class Liar extends ForgingStation {
+  constructor() {
+    super(stationKey);
+    this.put(startContent());
+  }
+  follower(): Follower {
+    return new Follower({ ...policy, key: logKey(this.origin, this.key) });
+  }
+  say(statement: Statement, speaker: Partial<Speaker> = {}): Promise<Uint8Array> {
+    const honest: Speaker = { purpose: "federation", mode: "live", station: this.station };
+    return sealEnvelope({ ...honest, ...speaker }, statement, stationKey);
+  }
+  leaf(index: number): Promise<Uint8Array> {
+    return this.say({ kind: "leaf", index, leaf: this.bodies[index] });
+  }
+  async signed(size = this.bodies.length): Promise<Uint8Array> {
+    const { note } = await this.checkpoint(size);
+    return this.say({ kind: "checkpoint", size, note: Buffer.from(formatNote(note)) });
+  }
+  async seen(gst: number, size = this.bodies.length): Promise<Uint8Array> {
+    const { note } = await this.checkpoint(size);
+    const line = await cosign(note.text, Math.floor(unixOf(gst)), witnessName, witness.sign);
+    return this.say({ kind: "cosignature", size, line: Buffer.from(formatSignature(line).trimEnd()) });
+  }
+}
+
+const lies = (verdicts: readonly Verdict[]) =>
+  verdicts.flatMap((verdict) => (verdict.type === "lie" ? [verdict.what] : []));
+
+async function heard(liar: Liar, follower = liar.follower()): Promise<Follower> {
+  for (let at = 0; at < liar.bodies.length; at++)
+    expect(lies(follower.accept(await liar.leaf(at)))).toEqual([]);
+  return follower;
+}
+
+describe("follower", () => {
+  it("finds every leaf proven and class A where a witness saw it while slow keys were secret", async () => {
+    const liar = new Liar();
+    liar.put(subframeContent(GST)).put(subframeContent(GST + 30, 2));
+    const follower = await heard(liar);
+    expect(follower.accept(await liar.signed())).toMatchObject([{ type: "checkpoint", size: 3, leaves: 3 }]);
+    const verdicts = follower.accept(await liar.seen(GST + 62));
+    expect(verdicts).toMatchObject([
+      { type: "cosignature", witness: witnessName.name },
+      { type: "class", index: 1, class: "A", fast: false },
+      { type: "class", index: 2, class: "A", fast: true },
+    ]);
+    expect(follower.status).toMatchObject({ leaves: 3, proven: 3, classA: 2, lies: 0, unwitnessed: 0 });
+  });
+
+  it("says the same however often and in whatever order checkpoint and cosignature come", async () => {
+    const liar = new Liar();
+    liar.put(subframeContent(GST));
+    const follower = liar.follower();
+    const messages = [await liar.seen(GST + 40), await liar.signed(), await liar.leaf(0), await liar.leaf(1)];
+    const verdicts = messages.flatMap((message) => follower.accept(message));
+    expect(verdicts.filter(({ type }) => type !== "gap").map(({ type }) => type)).toEqual([
+      "leaf",
+      "leaf",
+      "checkpoint",
+      "cosignature",
+      "class",
+    ]);
+    for (const message of messages) expect(follower.accept(message)).toEqual([]);
+  });
+
+  it.each([
+    ["after the slow keys were out", GST + 400],
+    ["before the subframe was over", GST + 10],
+  ])("gives class C to what was witnessed %s", async (_, seen) => {
+    const liar = new Liar();
+    liar.put(subframeContent(GST));
+    const follower = await heard(liar);
+    follower.accept(await liar.signed());
+    expect(follower.accept(await liar.seen(seen))).toMatchObject([
+      {},
+      { type: "class", index: 1, class: "C" },
+    ]);
+    expect(follower.status.classA).toBe(0);
+  });
+
+  it("catches an index that is used twice", async () => {
+    const liar = new Liar();
+    const other = liar.branch(1) as ForgingStation;
+    liar.put(subframeContent(GST));
+    other.put(subframeContent(GST, 9));
+    const follower = await heard(liar);
+    const again = await liar.say({ kind: "leaf", index: 1, leaf: other.bodies[1] });
+    expect(lies(follower.accept(again))).toEqual(["index-reused"]);
+  });
+
+  it("catches a fork, and rewritten history, by the roots", async () => {
+    const liar = new Liar();
+    const other = liar.branch(1);
+    liar.put(subframeContent(GST)).put(subframeContent(GST + 30));
+    other.put(subframeContent(GST, 9)).put(subframeContent(GST + 30));
+    const follower = await heard(liar);
+    follower.accept(await liar.signed());
+    const { note } = await other.checkpoint();
+    const fork = await liar.say({ kind: "checkpoint", size: 3, note: Buffer.from(formatNote(note)) });
+    expect(lies(follower.accept(fork))).toEqual(["fork"]);
+  });
+
+  it.each([
+    ["time-backwards", subframeContent(GST - 30), {}],
+    ["unexplained-gap", subframeContent(GST + 90), {}],
+    ["chain", subframeContent(GST + 30), { previous: new Uint8Array(32) }],
+    ["receiver", subframeContent(GST + 30), { receiver: new Uint8Array(32) }],
+  ] as const)("catches a leaf that does not follow: %s", async (what, content, lie) => {
+    const liar = new Liar();
+    liar.put(subframeContent(GST));
+    const follower = await heard(liar);
+    liar.put(content, lie);
+    expect(lies(follower.accept(await liar.leaf(2)))).toEqual([what]);
+    expect(follower.size).toBe(2);
+  });
+
+  it("catches the wrong mode, a prover's envelope, and keys that are not the station's", async () => {
+    const liar = new Liar();
+    const follower = await heard(liar);
+    const cosignature: Statement = { kind: "cosignature", size: 1, line: Buffer.from("— a AAAAAAA=") };
+    for (const [what, speaker] of [
+      ["wrong-mode", { mode: "simulated" }],
+      ["wrong-mode", { mode: "replay" }],
+      ["wrong-purpose", { purpose: "prover" }],
+      ["other-station", { station: new Uint8Array(32) }],
+    ] as const) {
+      expect(lies(follower.accept(await liar.say(cosignature, speaker)))).toEqual([what]);
+    }
+    const honest: Speaker = { purpose: "federation", mode: "live", station: liar.station };
+    liar.put(subframeContent(GST));
+    const stranger = await sealEnvelope(
+      honest,
+      { kind: "leaf", index: 1, leaf: liar.bodies[1] },
+      testKey("stranger"),
+    );
+    expect(lies(follower.accept(stranger))).toEqual(["signature"]);
+    expect(follower.size).toBe(1);
+  });
+
+  it("takes no leaves from tiles that the signed checkpoint does not prove", async () => {
+    const liar = new Liar();
+    liar.put(subframeContent(GST)).put(subframeContent(GST + 30));
+    const other = liar
+      .branch(1)
+      .put(subframeContent(GST, 9))
+      .put(subframeContent(GST + 30));
+    const follower = liar.follower();
+    follower.accept(await liar.leaf(0));
+    const checkpoint = await liar.checkpoint();
+    expect(follower.fill(other.bodies.slice(1), checkpoint)).toEqual([]);
+    expect(follower.status).toMatchObject({ leaves: 1, lies: 0 });
+    expect(follower.fill(liar.bodies.slice(1), checkpoint).at(-1)).toMatchObject({
+      type: "checkpoint",
+      leaves: 3,
+    });
+  });
+
+  it("forgives nobody anything, and survives any bytes", () => {
+    const follower = new Liar().follower();
+    for (const bytes of [new Uint8Array(0), Uint8Array.of(0xd2), Buffer.alloc(1000, 0xff)]) {
+      expect(lies(follower.accept(bytes))).toEqual(["leaf-unreadable"]);
+    }
+  });
+});
+
+interface Served {
+  readonly log: StationLog;
+  readonly emission: Emission;
+  readonly url: string;
+}
+
+async function serve(keep?: number): Promise<Served> {
+  const directory = testFolder();
+  const log = openLog(join(directory, "log"));
+  const emission = new Emission({
+    log,
+    directory,
+    consumers: [],
+    flush: false,
+    ...(keep === undefined ? {} : { keep }),
+  });
+  const app = fastify({ forceCloseConnections: true });
+  emissionRoutes(app, { emission });
+  stationRoutes(app, { station: { log } as Station });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(async () => {
+    await app.close();
+    await emission.close();
+    log.close();
+  });
+  return { log, emission, url };
+}
+
+const followed = ({ log }: Served, key = log.key): FollowOptions => ({ ...policy, key });
+
+async function consumeAll(
+  stations: readonly FollowOptions[],
+  url: string,
+  store: ConsumerStore | null = null,
+) {
+  const verdicts: StationVerdict[] = [];
+  const consumer = new Consumer({ stations, store, onVerdict: (verdict) => verdicts.push(verdict) });
+  await consumer.follow(new HttpSource({ url }), { signal: new AbortController().signal, once: true });
+  return { consumer, verdicts };
+}
+
+async function grow(served: Served, from: number, count: number): Promise<void> {
+  await addSubframes(served.log, from, count);
+  await witnessAt(served.log, Math.floor(unixOf(START_GST + 30 * (from + count) + 5)));
+  served.emission.notify();
+  await served.emission.taken();
+}
+
+describe("consumer over HTTP", () => {
+  it("verifies a station's whole history, over a rotation of its key", async () => {
+    const served = await serve();
+    await grow(served, 0, 3);
+    const first = served.log.key;
+    await served.log.rotate({
+      softwareVersion: "0.0.0-test",
+      time: { assurance: "none", boundMs: null },
+      receiver,
+    });
+    await grow(served, 3, 2);
+    for (const key of [first, served.log.key]) {
+      const { consumer, verdicts } = await consumeAll([followed(served, key)], served.url);
+      expect(lies(verdicts)).toEqual([]);
+      expect(consumer.status()).toMatchObject([{ leaves: 7, proven: 7, classA: 5, unwitnessed: 0, lies: 0 }]);
+    }
+  });
+
+  it("goes on from its store, to the same history as one that saw all at once", async () => {
+    const served = await serve();
+    const folder = testFolder();
+    for (let at = 0; at < 3; at++) {
+      await grow(served, 2 * at, 2);
+      const store = new ConsumerStore(folder);
+      const { consumer, verdicts } = await consumeAll([followed(served)], served.url, store);
+      expect(verdicts.filter(({ type }) => type === "leaf")).toHaveLength(at === 0 ? 3 : 2);
+      expect(consumer.status()).toMatchObject([{ leaves: 3 + 2 * at, classA: 2 + 2 * at, lies: 0 }]);
+      store.close();
+    }
+    const { consumer } = await consumeAll([followed(served)], served.url);
+    expect(consumer.status()).toMatchObject([{ leaves: 7, proven: 7, lies: 0 }]);
+  });
+
+  it("fetches from the tiles what the station no longer has to send, and again after a restart", async () => {
+    const served = await serve(3);
+    await grow(served, 0, 300);
+    expect(served.emission.outbox.firstSeq("federation")).toBeGreaterThan(100);
+    const folder = testFolder();
+    const store = new ConsumerStore(folder);
+    const { consumer, verdicts } = await consumeAll([followed(served)], served.url, store);
+    expect(lies(verdicts)).toEqual([]);
+    expect(consumer.status()).toMatchObject([{ leaves: 301, proven: 301, lies: 0 }]);
+    store.close();
+    const again = new ConsumerStore(folder);
+    const { consumer: restarted } = await consumeAll([followed(served)], served.url, again);
+    expect(restarted.status()).toMatchObject([{ leaves: 301, proven: 301, lies: 0 }]);
+    again.close();
+  });
+});
