@@ -92,7 +92,7 @@ export class ArrivalStore {
       if (row.assurance === undefined || !levels.includes(row.assurance)) continue;
       items.push({
         kind: "fix",
-        json: this.#provenance.expand(jsonOf(row, "fix")),
+        json: this.#provenance.expanded(Buffer.from(jsonOf(row, "fix"))).toString(),
         position: { fix, event },
       });
     }

@@ -44,7 +44,8 @@ const BASIS = "basis";
 const BASIS_DOMAIN = "osnmad-evidence-basis-1\n";
 
 interface FixRow {
-  readonly body: string;
+  /** UTF-8. */
+  readonly body: Buffer;
   /** Of a fix stored before there were bases. */
   readonly evidence_id: number | null;
   readonly basis_id: number | null;
@@ -89,7 +90,7 @@ export class EvidenceStore {
     this.#find = database.prepare("SELECT id FROM evidence WHERE hash = ?").pluck();
     this.#link = database.prepare("INSERT OR IGNORE INTO evidence_links (parent, child) VALUES (?, ?)");
     this.#fix = database.prepare(
-      `SELECT body, evidence_id, basis_id, measurements, nav_pvt, nav_sat
+      `SELECT CAST(body AS BLOB) AS body, evidence_id, basis_id, measurements, nav_pvt, nav_sat
        FROM fixes LEFT JOIN fix_evidence ON fix_id = fixes.id WHERE fixes.id = ?`,
     );
     this.#closure = database.prepare(
@@ -183,10 +184,8 @@ export class EvidenceStore {
     const row = this.#fix.get(fixId) as FixRow | undefined;
     const from = row?.basis_id ?? row?.evidence_id ?? null;
     if (row === undefined || from === null) return null;
-    const { evidence: root, ...record } = parseBody(
-      this.#provenance.expand(row.body),
-      `fix ${fixId}`,
-    ) as FixRecord;
+    const json = this.#provenance.expanded(row.body).toString();
+    const { evidence: root, ...record } = parseBody(json, `fix ${fixId}`) as FixRecord;
     if (root === null) return null;
     const objects: (readonly [ObjectId, unknown])[] = [];
     for (const { id, kind, body } of this.#closure.all(from) as ObjectRow[]) {

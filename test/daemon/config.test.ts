@@ -63,6 +63,10 @@ describe("the configuration", () => {
     expect(refusal('[fix]\npolicy = "lax"\n')).toMatch(/fix\.policy: default, strict, not "lax"/);
     expect(refusal("[http]\nport = \n")).toContain("line 2");
     expect(refusal("[fix.thresholds]\ncn0StepDB = 1\n")).toContain("fix.thresholds.cn0StepDB");
+    // The ranges are those of the watch itself.
+    expect(refusal("[fix.thresholds]\ncn0StepDb = 0\n")).toMatch(
+      /fix\.thresholds\.cn0StepDb: expected number, 0\.5 to 60, not 0/,
+    );
     expect(refusal(null, { OSNMAD_HTTP__PORT: "many" })).toContain("OSNMAD_HTTP__PORT");
     expect(refusal(null, { OSNMAD_HTTP__PROT: "1" })).toContain("OSNMAD_HTTP__PROT");
   });

@@ -9,6 +9,7 @@ import type { ByteRecorder } from "../../src/daemon/ports.js";
 import { fixesWith } from "../../src/fix/fix-stage.js";
 import type { TrustedTime } from "../../src/osnma/time-gate.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
+import { LINE_BROKE, RECEIVER_CHANGED } from "../../src/recorder/format.js";
 import type { Fault } from "../../src/simulate/receiver/faults.js";
 import { feedOf } from "../../src/simulate/receiver/feed.js";
 import { withVirtualReceiver } from "../../src/simulate/receiver/with-virtual-receiver.js";
@@ -24,15 +25,18 @@ const TIMES = { firstWaitMs: 20, longestWaitMs: 200, silenceMs: 1000, settleMs: 
 
 /** All that was received, to be replayed afterwards. */
 class Kept implements ByteRecorder {
-  readonly entries: ({ readonly bytes: Uint8Array; readonly trusted: TrustedTime | null } | "line-broke")[] =
-    [];
+  readonly entries: (
+    | { readonly bytes: Uint8Array; readonly trusted: TrustedTime | null }
+    | typeof LINE_BROKE
+    | typeof RECEIVER_CHANGED
+  )[] = [];
   bytes = 0;
   write(chunk: Uint8Array, { trusted }: { trusted: TrustedTime | null }): void {
     this.bytes += chunk.length;
     this.entries.push({ bytes: Uint8Array.from(chunk), trusted });
   }
   note({ note }: { note: string }): void {
-    if (note === "line-broke") this.entries.push("line-broke");
+    if (note === LINE_BROKE || note === RECEIVER_CHANGED) this.entries.push(note);
   }
   status() {
     return { recording: true, fault: null, bytesRecorded: this.bytes, bytesLost: 0 };
@@ -122,7 +126,8 @@ describe("a daemon whose receiver is unplugged, stalled, garbled and restarted a
             },
           );
           for (const entry of kept.entries) {
-            if (entry === "line-broke") pipeline.lineBroke();
+            if (entry === LINE_BROKE) pipeline.lineBroke();
+            else if (entry === RECEIVER_CHANGED) pipeline.receiverChanged();
             else pipeline.push(entry.bytes, entry.trusted);
           }
           pipeline.end();

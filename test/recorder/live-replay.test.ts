@@ -2,12 +2,12 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { runReplay, type Timeline } from "../../src/cli/replay-run.js";
 import { fixesWith } from "../../src/fix/fix-stage.js";
 import type { TrustedTime } from "../../src/osnma/time-gate.js";
 import { Pipeline, type PipelineOptions, type PipelineRecord } from "../../src/pipeline/pipeline.js";
-import { LINE_BROKE } from "../../src/recorder/format.js";
+import { LINE_BROKE, RECEIVER_CHANGED } from "../../src/recorder/format.js";
 import { Recorder } from "../../src/recorder/recorder.js";
 import { seededRandom } from "./random.js";
 import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
@@ -85,7 +85,7 @@ afterAll(() => {
 async function liveRun(
   name: string,
   chunks: readonly Chunk[],
-  breakAt = -1,
+  { breakAt = -1, changeAt = -1 } = {},
 ): Promise<{ records: object[]; file: string }> {
   const records: PipelineRecord[] = [];
   const pipeline = new Pipeline(optionsFor("live"), (record) => records.push(record));
@@ -100,6 +100,10 @@ async function liveRun(
     if (i === breakAt) {
       recorder.note({ note: LINE_BROKE });
       pipeline.lineBroke();
+    }
+    if (i === changeAt) {
+      recorder.note({ note: RECEIVER_CHANGED });
+      pipeline.receiverChanged();
     }
     recorder.write(bytes, { unixMs: 1.79e12 + i, monotonicMs: i, trusted });
     pipeline.push(bytes, trusted);
@@ -196,7 +200,18 @@ describe("the replay of a recording", () => {
     // A frame that is cut off, and a connection that begins anew with whole ones.
     const at = chunks.findIndex(({ bytes }, i) => i > 40 && bytes.length > 300);
     chunks[at] = { ...chunks[at], bytes: chunks[at].bytes.subarray(0, 150) };
-    const { records, file } = await liveRun("broken", chunks, at + 1);
+    const { records, file } = await liveRun("broken", chunks, { breakAt: at + 1 });
     expect(asLive(await replayOf(file))).toEqual(records.map((record) => JSON.stringify(record)));
+  });
+
+  it("forgets the receiver where the run did", async () => {
+    const chunks = chunksOf(() => ({ boundSeconds: 0.5 }));
+    const { records, file } = await liveRun("changed", chunks, { changeAt: chunks.length >> 1 });
+    const changed = vi.spyOn(Pipeline.prototype, "receiverChanged");
+    onTestFinished(() => {
+      changed.mockRestore();
+    });
+    expect(asLive(await replayOf(file))).toEqual(records.map((record) => JSON.stringify(record)));
+    expect(changed).toHaveBeenCalledTimes(1);
   });
 });

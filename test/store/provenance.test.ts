@@ -45,7 +45,7 @@ describe("provenance", () => {
     fixes.forEach((fix, n) => {
       const run = runs[Math.floor(n / 30)];
       expect(store.fixes.get(n + 1)).toEqual({ ...fix, id: n + 1, run });
-      expect(JSON.parse(store.fixes.json(n + 1)!)).toEqual({ ...fix, id: n + 1, run });
+      expect(JSON.parse(store.fixes.json(n + 1)!.toString())).toEqual({ ...fix, id: n + 1, run });
     });
     const streamed = store.arrivals.after({ fix: 0, event: 0 }, ASSURANCE_LEVELS, false);
     expect(streamed.items.map(({ json }) => JSON.parse(json) as unknown)).toEqual(

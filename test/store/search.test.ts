@@ -93,7 +93,7 @@ describe("a search by time", () => {
     });
     const filter = { assurance: ASSURANCE_LEVELS };
     const { items } = store.fixes.jsonPage(run, filter, { limit: 3 });
-    expect(items.map((item) => JSON.parse(item) as unknown)).toEqual(
+    expect(items.map((item) => JSON.parse(Buffer.concat(item).toString()) as unknown)).toEqual(
       store.fixes.page(run, filter, { limit: 3 }).items,
     );
     const stored = { ...store.fixes.page(run, filter, { limit: 1 }).items[0] } as Record<string, unknown>;

@@ -40,6 +40,7 @@ import type { RouteContext } from "./context.js";
 
 const LIST = "fixes";
 const JSON_TYPE = "application/json";
+const COMMA = Buffer.from(",");
 
 /** An answer in the two forms of a fix. */
 const inBothForms = (json: object, geojson: object) => sentAs({ [JSON_TYPE]: json, [GEOJSON_TYPE]: geojson });
@@ -90,15 +91,20 @@ function wantsGeoJson(request: FastifyRequest, reply: FastifyReply): boolean {
 }
 
 /** As bytes: to a string fastify would add a charset parameter, which JSON types do not have. */
-function sendText(reply: FastifyReply, type: string, text: string): FastifyReply {
-  return reply.header("content-type", type).send(Buffer.from(text));
+function sendText(reply: FastifyReply, type: string, text: string | Buffer): FastifyReply {
+  return reply.header("content-type", type).send(typeof text === "string" ? Buffer.from(text) : text);
 }
 
-/** A page as text: the records are joined as they come out of the store, not parsed and written again. */
-function pageJson(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
+/** A page as bytes: the records are joined as they come out of the store, not parsed and written again. */
+function pageJson(store: Store, run: number, filter: FixFilter, options: PageOptions): Buffer {
   const { items, nextBeforeId } = store.fixes.jsonPage(run, filter, options);
-  const cursor = JSON.stringify(cursorOf(run, nextBeforeId));
-  return `{"run":${run},"items":[${items.join(",")}],"nextCursor":${cursor}}`;
+  const parts: Buffer[] = [Buffer.from(`{"run":${run},"items":[`)];
+  items.forEach((item, index) => {
+    if (index > 0) parts.push(COMMA);
+    parts.push(...item);
+  });
+  parts.push(Buffer.from(`],"nextCursor":${JSON.stringify(cursorOf(run, nextBeforeId))}}`));
+  return Buffer.concat(parts);
 }
 
 function pageGeoJson(store: Store, run: number, filter: FixFilter, options: PageOptions): string {
