@@ -10,7 +10,7 @@ import { newPipeline } from "../../src/cli/replay-run.js";
 import { receiverSetup } from "../../src/cli/receiver-setup.js";
 import { fixesWith } from "../../src/fix/fix-stage.js";
 import { until } from "../source/compliance.js";
-import { startBench, testMaterial, type Bench } from "./support.js";
+import { configOf, startBench, streaming, testMaterial, type Bench } from "./support.js";
 
 const capture = readFileSync("captures/nominal.ubx");
 const feed = (): ReturnType<typeof feedOf> => feedOf([capture]);
@@ -98,6 +98,7 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
         bench = await startBench({ config: { "receiver.port": port }, times: TIMES });
         bench.clock.trusted = false;
         await until("the end of the sky", () => served.receiver.ended, 60);
+        await until("what is on its way", () => fixes(bench!).length > 100, 30);
         const given = fixes(bench);
         expect(given.length).toBeGreaterThan(100);
         expect(new Set(given.map(({ assurance }) => assurance))).toEqual(new Set(["unverified"]));
@@ -109,7 +110,7 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
     );
   });
 
-  it("goes on after the cable was pulled and put back under another name", async () => {
+  it("goes on after the cable was pulled and put back, though the device has another name behind its link", async () => {
     const link = join(folder, "gnss");
     await withVirtualReceiver(
       { model: "F9T", feed: feed(), flash: streaming(), over: "pty", link, speed: 50, waitForHost: true },
@@ -132,12 +133,20 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
     await withVirtualReceiver(
       { model: "F9P", feed: feed(), over: "pty", link, speed: 20, waitForHost: true },
       async (port, served) => {
+        const notes: string[] = [];
         bench = await startBench({
           config: { "receiver.port": port },
           times: TIMES,
           setup: receiverSetup({ profile: "auto", fixedRate: false }),
+          makeRecording: () => ({
+            write: () => undefined,
+            note: ({ note }) => notes.push(note),
+            status: () => ({ recording: true, fault: null, bytesRecorded: 0, bytesLost: 0 }),
+            close: () => Promise.resolve(),
+          }),
         });
         await until("fixes", () => fixes(bench!).length > 20, 40);
+        expect(notes).not.toContain("receiver-changed");
         expect(bench.daemon.status().receiver).toMatchObject({ model: "ZED-F9P", configuration: "applied" });
         const before = fixes(bench).length;
         served.fault({ do: "restart", start: "hot" });
@@ -146,8 +155,49 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
         expect(events(bench)).toContain("receiver-lost");
         served.fault({ do: "replace", uniqueId: "0badc0ffee" });
         await until("the other receiver", () => events(bench!).includes("receiver-replaced"), 40);
+        // A replay forgets the old one's clock at the same place.
+        expect(notes).toContain("receiver-changed");
       },
     );
+  });
+
+  it("uses nothing of another receiver than the one asked for, and says so", async () => {
+    await withVirtualReceiver(
+      { model: "F9P", feed: feed(), over: "pty", speed: 20, waitForHost: true },
+      async (port) => {
+        bench = await startBench({
+          config: { "receiver.port": port, "receiver.unique_id": "00deadbeef" },
+          times: TIMES,
+          setup: receiverSetup({ profile: "auto", fixedRate: false }),
+        });
+        await until("the refusal", () => events(bench!).includes("receiver-refused"), 40);
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        expect(fixes(bench)).toEqual([]);
+        const { line, why } = bench.daemon.status();
+        expect(line.bytes).toBe(0);
+        expect(why).toContain("unique_id");
+      },
+    );
+  });
+
+  it("takes over what can be taken over while it runs, and names what needs a restart", async () => {
+    bench = await startBench({ config: { "receiver.port": "/dev/osnmad-none" }, times: TIMES });
+    const changed = { "receiver.port": "/dev/osnmad-none", "http.port": 0, "recording.enabled": false };
+    expect(
+      bench.daemon.reload(
+        configOf({
+          ...changed,
+          "fix.policy": "strict",
+          "fix.thresholds": { cn0StepDb: 9 },
+          "store.keep_days": 3,
+        }),
+      ),
+    ).toEqual({ taken: ["fix.policy", "store.keep_days"], left: ["fix.thresholds"] });
+    bench.daemon.tryReload(() => configOf({ "http.port": 70_000 }));
+    // What could not be read changed nothing: only the thresholds still wait for a restart.
+    expect(
+      bench.daemon.reload(configOf({ ...changed, "fix.policy": "strict", "store.keep_days": 3 })),
+    ).toEqual({ taken: [], left: [] });
   });
 
   it("lets no second daemon at the same data folder or port", async () => {
@@ -167,12 +217,3 @@ describe("the daemon on a pseudo-terminal, with the real serial binding", () => 
     );
   });
 });
-
-/** As if somebody had switched everything on in flash before. */
-function streaming(): ReadonlyMap<never, number> {
-  return new Map(
-    ["RXM_SFRBX", "RXM_RAWX", "NAV_PVT", "NAV_SAT", "NAV_STATUS", "NAV_TIMEGAL", "NAV_EOE", "MON_COMMS"].map(
-      (name) => [`CFG-MSGOUT-UBX_${name}_USB` as never, 1],
-    ),
-  );
-}

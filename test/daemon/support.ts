@@ -148,3 +148,12 @@ export function startBench(options: BenchOptions): Promise<Bench> {
     running.catch(reject);
   });
 }
+
+/** As if somebody had switched everything on in flash before. */
+export function streaming(): ReadonlyMap<never, number> {
+  return new Map(
+    ["RXM_SFRBX", "RXM_RAWX", "NAV_PVT", "NAV_SAT", "NAV_STATUS", "NAV_TIMEGAL", "NAV_EOE", "MON_COMMS"].map(
+      (name) => [`CFG-MSGOUT-UBX_${name}_USB` as never, 1],
+    ),
+  );
+}
