@@ -38,12 +38,26 @@ const place = {
   longitudeE7: 47_300_000,
   heightMm: 1e5,
 };
+/** As many members as the record of a fix has with eleven satellites. */
+const satellites = Array.from({ length: SATELLITES }, (_, at) => ({
+  svid: at + 1,
+  used: at % 3 > 0,
+  residualM: 0.137 * at,
+  elevationDeg: 5 + 7 * at,
+  azimuthDeg: 31 * at,
+  cn0: 40 + at,
+  iod: 77,
+  authenticatedBy: [{ prn: at + 1, adkd: 12, gst: GST + 30 * at, bits: 40 }],
+}));
+const evidence = Buffer.alloc(32, 0xab).toString("hex");
 const fix = (gst) => ({
+  type: "fix",
   gst,
   own: place,
   receiver: place,
-  evidence: "ab".repeat(32),
-  filler: "x".repeat(6000),
+  evidence,
+  satellites,
+  reasons: ["a", "b"],
 });
 
 function begun(flush) {

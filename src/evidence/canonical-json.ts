@@ -13,19 +13,35 @@ export function canonicalJson(value: unknown): string {
 
 function canonical(value: unknown, depth: number): string {
   if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
-  if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("JSON cannot carry a number that is not finite");
-    return JSON.stringify(value);
+    return String(value);
   }
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join(",")}]`;
+  if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
+  let text = "";
+  if (Array.isArray(value)) {
+    for (const item of value) text += `${text === "" ? "" : ","}${canonical(item, depth + 1)}`;
+    return `[${text}]`;
+  }
   if (isPlainObject(value)) {
-    const members = Object.keys(value)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`);
-    return `{${members.join(",")}}`;
+    for (const key of Object.keys(value).sort()) {
+      text += `${text === "" ? "" : ","}${quoted(key)}${canonical(value[key], depth + 1)}`;
+    }
+    return `{${text}}`;
   }
   throw new TypeError(`JSON cannot carry ${typeof value === "object" ? "this object" : typeof value}`);
+}
+
+/** Names of members as they are written, colon included: records have few of them, and many times. */
+const names = new Map<string, string>();
+const MAX_NAMES = 1024;
+
+function quoted(key: string): string {
+  const known = names.get(key);
+  if (known !== undefined) return known;
+  const text = `${JSON.stringify(key)}:`;
+  if (names.size < MAX_NAMES && key.length <= 64) names.set(key, text);
+  return text;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -18,9 +18,8 @@ const FORMAT = 1;
 
 const SCHEMA = `
   CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE leaf (idx INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
-  CREATE TABLE node (level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL,
-    PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
+  -- nodes: hashes of the complete subtrees that end with this leaf, 32 bytes each, from the leaf's own upwards.
+  CREATE TABLE leaf (idx INTEGER PRIMARY KEY, nodes BLOB NOT NULL, body BLOB NOT NULL) STRICT;
   -- Private: what opens the commitments of a leaf.
   CREATE TABLE opening (idx INTEGER PRIMARY KEY, secret BLOB NOT NULL, items BLOB NOT NULL) STRICT;
   CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, root BLOB NOT NULL, note TEXT NOT NULL) STRICT;

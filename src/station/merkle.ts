@@ -27,16 +27,22 @@ export function leafHash(body: Uint8Array): Uint8Array {
 }
 
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = Buffer.allocUnsafe(1 + 2 * HASH_BYTES);
-  input[0] = NODE;
-  input.set(left, 1);
-  input.set(right, 1 + HASH_BYTES);
-  return sha256(input);
+  return pairHash(NODE, left, right);
 }
 
-/** In one call: an object for every hash of 65 bytes costs more than the hash. */
+const pair = Buffer.alloc(1 + 2 * HASH_BYTES);
+
+/** SHA-256(prefix || left || right). */
+export function pairHash(prefix: number, left: Uint8Array, right: Uint8Array): Uint8Array {
+  pair[0] = prefix;
+  pair.set(left, 1);
+  pair.set(right, 1 + HASH_BYTES);
+  return sha256(pair);
+}
+
+/** In one call and by way of a string: objects and buffers of Node's own for 65 bytes cost more than the hash. */
 export function sha256(input: Uint8Array): Uint8Array {
-  const { buffer, byteOffset, length } = digest("sha256", input, "buffer");
+  const { buffer, byteOffset, length } = Buffer.from(digest("sha256", input, "binary"), "latin1");
   return new Uint8Array(buffer, byteOffset, length);
 }
 

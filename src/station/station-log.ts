@@ -29,6 +29,7 @@ import { openLogDatabase, type LogDatabase } from "./log-database.js";
 import {
   bytesEqual,
   consistencyProof,
+  HASH_BYTES,
   inclusionProof,
   leafHash,
   rootOf,
@@ -195,10 +196,16 @@ export class StationLog {
   }
 
   readonly subtree: SubtreeHash = (level, index) => {
-    const hash = this.#sql.node.get(level, index);
-    if (hash === undefined) throw contradiction(`the node ${level}/${index} is missing`);
+    const hash = this.#storedNode(level, index);
+    if (hash === null) throw contradiction(`the node ${level}/${index} is missing`);
     return hash;
   };
+
+  #storedNode(level: number, index: number): Uint8Array | null {
+    const nodes = this.#sql.nodes.get((index + 1) * 2 ** level - 1);
+    const hash = nodes?.subarray(level * HASH_BYTES, (level + 1) * HASH_BYTES);
+    return hash?.length === HASH_BYTES ? hash : null;
+  }
 
   /** Appends the leaf that says that a run begins, and one for another receiver where it is another. */
   begin(run: RunStart): AppendedLeaf[] {
@@ -243,11 +250,12 @@ export class StationLog {
         const next = follow(history, leaf, bytes);
         if (typeof next === "string") throw contradiction(`a leaf of this log would be a violation: ${next}`);
         history = next;
-        this.#sql.putLeaf.run(index, bytes);
+        const finished: Uint8Array[] = [];
         storeLeaf(index, next.head, nodes, (level, at, hash) => {
           fresh.set(`${level}/${at}`, hash);
-          this.#sql.putNode.run(level, at, hash);
+          finished.push(hash);
         });
+        this.#sql.putLeaf.run(index, finished.length === 1 ? finished[0] : Buffer.concat(finished), bytes);
         if (openings !== undefined) this.#sql.putOpening.run(index, openings.secret, openings.items);
         for (const { challenge } of waiting) this.#sql.foldChallenge.run(index, challenge);
         appended.push({ leaf, bytes, hash: next.head });
@@ -449,9 +457,8 @@ export class StationLog {
         if (typeof next === "string") throw contradiction(`leaf ${history?.size ?? 0}: ${next}`);
         storeLeaf(next.size - 1, next.head, subtree, (level, at, hash) => {
           nodes.set(`${level}/${at}`, hash);
-          const stored = this.#sql.node.get(level, at);
-          if (stored === undefined || !bytesEqual(stored, hash))
-            throw contradiction(`node ${level}/${at} is wrong`);
+          const stored = this.#storedNode(level, at);
+          if (stored === null || !bytesEqual(stored, hash)) throw contradiction(`node ${level}/${at} is wrong`);
         });
         history = next;
       }
@@ -513,8 +520,8 @@ export class StationLog {
       const next: History | string = leaf === null ? "no leaf" : follow(history, leaf, bytes);
       if (typeof next === "string")
         throw contradiction(`leaf ${history?.size ?? 0} of the stored log: ${next}`);
-      const stored = this.#sql.node.get(0, next.size - 1);
-      if (stored === undefined || !bytesEqual(stored, next.head)) {
+      const stored = this.#storedNode(0, next.size - 1);
+      if (stored === null || !bytesEqual(stored, next.head)) {
         throw contradiction(`leaf ${next.size - 1} is not that of the stored tree`);
       }
       history = next;
@@ -643,9 +650,8 @@ function statements(database: LogDatabase) {
     leaves: pluck<Uint8Array, [number, number]>(
       "SELECT body FROM leaf WHERE idx >= ? AND idx < ? ORDER BY idx",
     ),
-    putLeaf: database.prepare("INSERT INTO leaf (idx, body) VALUES (?, ?)"),
-    node: pluck<Uint8Array, [number, number]>("SELECT hash FROM node WHERE level = ? AND idx = ?"),
-    putNode: database.prepare("INSERT INTO node (level, idx, hash) VALUES (?, ?, ?)"),
+    putLeaf: database.prepare("INSERT INTO leaf (idx, nodes, body) VALUES (?, ?, ?)"),
+    nodes: pluck<Uint8Array, [number]>("SELECT nodes FROM leaf WHERE idx = ?"),
     opening: database.prepare<[number], LeafOpenings>("SELECT secret, items FROM opening WHERE idx = ?"),
     putOpening: database.prepare("INSERT INTO opening (idx, secret, items) VALUES (?, ?, ?)"),
     pruneOpenings: database.prepare("DELETE FROM opening WHERE idx < ?"),

@@ -1,7 +1,7 @@
 /** Commitments bind what they commit to, open one by one, and say nothing else. */
 import { encode, rfc8949EncodeOptions } from "cborg";
 import fc from "fast-check";
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { decodeCbor, encodeCbor, type CborValue } from "../../src/station/cbor.js";
 import { CommittedTree, DEPTH, verifyOpening, type Category } from "../../src/station/commitment.js";
@@ -102,12 +102,17 @@ describe("a committed tree", () => {
     };
     const leafSecret = secret("described");
     const item = Buffer.from("an item");
-    const salt = sha("13", leafSecret, "02", "00", "0003");
+    const derived = (...parts: readonly string[]): Buffer => {
+      const blocks = ["00", "01"].map((half) => `${parts[0]}02${parts[1]}${half}${parts[2]}${"00".repeat(10)}`);
+      const cipher = createCipheriv("aes-256-ecb", leafSecret, null).setAutoPadding(false);
+      return Buffer.concat([cipher.update(Buffer.from(blocks.join(""), "hex")), cipher.final()]);
+    };
+    const salt = derived("13", "00", "0003");
     let node = sha("10", "02", "0003", salt, "00000007", item);
     let index = 3;
     for (let height = 0; height < 6; height++) {
       const sibling = (index ^ 1).toString(16).padStart(4, "0");
-      const filler = sha("12", leafSecret, "02", `0${height}`, sibling);
+      const filler = derived("12", `0${height}`, sibling);
       node = index % 2 === 1 ? sha("11", filler, node) : sha("11", node, filler);
       index >>= 1;
     }

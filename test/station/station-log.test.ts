@@ -173,8 +173,8 @@ describe("a history that disagrees", () => {
     ["a leaf was altered", "UPDATE leaf SET body = zeroblob(300) WHERE idx = 2"],
     ["a leaf was taken out", "DELETE FROM leaf WHERE idx = 2"],
     ["the last leaf was taken out", "DELETE FROM leaf WHERE idx = 4"],
-    ["a hash was altered", "UPDATE node SET hash = zeroblob(32) WHERE level = 2 AND idx = 0"],
-    ["a leaf's hash was altered", "UPDATE node SET hash = zeroblob(32) WHERE level = 0 AND idx = 1"],
+    ["a hash was altered", "UPDATE leaf SET nodes = zeroblob(96) WHERE idx = 3"],
+    ["a leaf's hash was altered", "UPDATE leaf SET nodes = zeroblob(64) WHERE idx = 1"],
     ["the checkpoint was taken out", "DELETE FROM checkpoint"],
   ])("is not signed: %s", async (_what, sql) => {
     const folder = testFolder();
