@@ -35,9 +35,12 @@ import { BAUD_RATES } from "../source/serial.js";
 import { openStore } from "../store/store.js";
 import { TokenWatch } from "../store/token-file.js";
 import { loadChecked, saveChecked } from "../trust/state-store.js";
+import type { Station } from "../station/station.js";
+import { stationRoutes } from "../station/routes.js";
 import { parseWatchThresholds } from "../watch/threshold-schema.js";
 import { fixEvidence } from "./fix-evidence.js";
 import { JsonLines } from "./json-lines.js";
+import { describeReceiver, openStation } from "./live-station.js";
 import { newPipeline, saveEngineState } from "./replay-run.js";
 import { assertMayListen, startApi, type Api } from "./serving.js";
 import type { StartMaterial } from "./trust-options.js";
@@ -71,6 +74,8 @@ export interface RunningDaemon {
   readonly url: string | null;
   readonly live: LiveRun;
   readonly connection: Connection;
+  /** Null where there is none, or its log cannot be gone on with. */
+  readonly station: Station | null;
   /** Takes over what can be taken over; returns the names of those options and of those that need a restart. */
   reload(config: Config): { readonly taken: string[]; readonly left: string[] };
   /** As `reload`; a configuration that cannot be read is logged, and nothing changes. */
@@ -84,6 +89,8 @@ export interface RunningDaemon {
 }
 
 const TICK_MS = 1_000;
+/** How often the log forgets what opens its old leaves. */
+const PRUNE_MS = 3_600_000;
 /** The same failure to connect is told once in this time. */
 const REPEAT_MS = 600_000;
 const RECEIVER_FILE = "receiver.json";
@@ -129,16 +136,22 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
               version: SOFTWARE_VERSION,
               logger: daemon.logger,
               notReady: () => (stop.aborted ? "The daemon is stopping." : null),
+              extend: (app) => {
+                const { station } = daemon;
+                if (station !== null) stationRoutes(app, { station });
+              },
             });
           }
         } catch (error) {
           daemon.recorder.discard();
+          await daemon.station?.close();
           throw error;
         }
         try {
           await daemon.run(api?.url ?? null);
         } finally {
           await api?.close();
+          await daemon.station?.close();
         }
       } finally {
         await clock.stop();
@@ -156,6 +169,7 @@ class Daemon implements RunningDaemon {
   readonly recorder: RunRecorder;
   readonly live: LiveRun;
   readonly connection: Connection;
+  readonly station: Station | null;
   url: string | null = null;
   readonly #options: DaemonOptions;
   readonly #dataDirectory: string;
@@ -186,6 +200,9 @@ class Daemon implements RunningDaemon {
   #pages = 0;
   #savedAt = performance.now();
   #reportedAt = performance.now();
+  #prunedAt = Number.NEGATIVE_INFINITY;
+  /** Why there is no station though the configuration has one. */
+  #stationFault: string | null = null;
   #ended: (() => void) | null = null;
 
   constructor(options: DaemonOptions, dataDirectory: string, store: ReturnType<typeof openStore>) {
@@ -231,6 +248,7 @@ class Daemon implements RunningDaemon {
         if (fault === null) this.logger.info("recording goes on");
         else this.logger.error({ fault }, "nothing is recorded");
       }) ?? null;
+    this.station = this.#openStation();
     this.live = new LiveRun({
       mode: this.#mode,
       recorder: this.recorder,
@@ -256,6 +274,7 @@ class Daemon implements RunningDaemon {
                 }),
               }),
               softwareVersion: SOFTWARE_VERSION,
+              observer: this.station,
             },
           },
           emit,
@@ -310,6 +329,7 @@ class Daemon implements RunningDaemon {
     const { stop, clock } = this.#options;
     this.url = url;
     this.#announce();
+    if (this.#stationFault !== null) this.#event("station-off", "alarm", this.#stationFault, {});
     const forget = clock.onEvent((event) => {
       this.#clockEvent(event);
     });
@@ -338,6 +358,7 @@ class Daemon implements RunningDaemon {
       await this.connection.stop();
       await this.#settingUp;
       const summary = this.live.end();
+      await this.station?.end();
       this.#finish(summary);
       await this.#recording?.close();
       await this.#json?.end();
@@ -421,6 +442,34 @@ class Daemon implements RunningDaemon {
               bytesLost: recording.bytesLost,
             },
     };
+  }
+
+  /* ---- the station's log ------------------------------------------------------------------------------ */
+
+  /** Fixes go on being made and kept where the log cannot be gone on with; that is told, and nothing is signed. */
+  #openStation(): Station | null {
+    const known = knownReceiver(this.#dataDirectory);
+    const receiver = known === null ? null : describeReceiver(known);
+    try {
+      return openStation(this.#config.station, this.#dataDirectory, this.#mode, receiver, (error) => {
+        if (this.#repeats.take("station", performance.now()) !== null) {
+          this.logger.error({ fault: messageOf(error) }, "the station's log takes no leaf or is not signed");
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof OsnmadError) || error.code === "OSN_CONFIG_INVALID") throw error;
+      this.#stationFault = `There is no station's log in this run: ${error.message} ${error.remedy}`;
+      return null;
+    }
+  }
+
+  #stationTick(now: number): void {
+    const { station } = this;
+    if (station === null) return;
+    station.tick(this.#options.clock.arrival().trusted);
+    if (now - this.#prunedAt < PRUNE_MS) return;
+    this.#prunedAt = now;
+    station.prune(this.#config.station.keep_days);
   }
 
   /* ---- the line ------------------------------------------------------------------------------------- */
@@ -546,6 +595,7 @@ class Daemon implements RunningDaemon {
       }
     }
     if (isSame) return;
+    this.station?.receiver(describeReceiver(identity));
     const { model, firmware, protocol, uniqueId } = identity;
     this.#event(
       "receiver-identified",
@@ -593,6 +643,7 @@ class Daemon implements RunningDaemon {
     this.#json?.write(record);
     void this.#json?.flush();
     if (record.type === "fix") {
+      this.station?.fix(record);
       this.#fix = record;
       this.#epochAt = performance.now();
       if (this.#firstFix === null && record.assurance !== "unverified") {
@@ -635,6 +686,7 @@ class Daemon implements RunningDaemon {
   #tick(): void {
     const now = performance.now();
     this.live.idle();
+    this.#stationTick(now);
     const { pages } = this.live.counts();
     if (pages !== this.#pages) {
       this.#pages = pages;

@@ -1,5 +1,5 @@
 /** What `serve` and `run` share: the HTTP server with its rules, and the first signal that ends both. */
-import type { FastifyBaseLogger } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { OsnmadError } from "../errors.js";
 import { loopbackAddress } from "../http/loopback.js";
 import type { StatusRecord } from "../http/schemas.js";
@@ -25,6 +25,8 @@ export interface ApiOptions extends ListenOptions {
   readonly version: string;
   readonly logger: FastifyBaseLogger;
   readonly notReady: () => string | null;
+  /** Routes of others, before the server listens. */
+  readonly extend?: (app: FastifyInstance) => void;
 }
 
 export interface Api {
@@ -69,6 +71,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     ...(rateLimit === undefined ? {} : { requestsPerSecond: rateLimit }),
     notReady,
   });
+  options.extend?.(app);
   const close = async (): Promise<void> => {
     // A client that does not read its answer would otherwise hold up the end.
     const cut = setTimeout(() => {

@@ -224,6 +224,31 @@ export const ConfigSchema = Type.Object(
           "Written data is forced onto the disk at least this often, seconds; 0 after each block. What a power cut can cost.",
       }),
     }),
+    station: section("The log in which the station commits to what it hears (docs/station-log.md).", {
+      enabled: Type.Boolean({
+        default: true,
+        description: "Whether there is one. Its public part does not tell where the station is.",
+      }),
+      witnesses: Type.Array(Type.String({ pattern: "^https?://\\S+ \\S+$" }), {
+        default: [],
+        description:
+          'Who cosigns the log: each "<url> <key>", the key as osnmad witness prints it. Without witnesses nothing shows others when the station committed.',
+      }),
+      needed: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 64,
+          description: "How many of them make a checkpoint witnessed. Left out: more than half.",
+        }),
+      ),
+      keep_days: Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 99_999,
+        default: 7,
+        description:
+          "What opens the log's commitments is let go after so many days of it; some 60 MB a day. Older fixes then cannot be shown to anybody.",
+      }),
+    }),
     log: section("The log, on standard error.", {
       level: oneOf(LOG_LEVELS, {
         default: "info",

@@ -109,6 +109,11 @@ export class SubframeCollector {
     this.#nextGst = nextGst;
   }
 
+  /** As the last page or `advance` said. */
+  get time(): CollectedTime {
+    return this.#time;
+  }
+
   /** Takes a page that began at `gst`. `trusted` is what an independent clock says of its arrival; null in replay. */
   page(page: InavPage, gst: number, trusted: TrustedTime | null): void {
     const subframe =

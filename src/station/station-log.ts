@@ -367,6 +367,22 @@ export class StationLog {
     return this.#sql.opening.get(index) ?? null;
   }
 
+  /** Index of the first leaf of a subframe or gap that is not before `gst`; the size where all are. */
+  firstLeafSince(gst: number): number {
+    let low = 0;
+    let high = this.size;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      let at = middle;
+      let found: number | null = null;
+      // Leaves without a GST stand between those that have one.
+      for (; at < high && found === null; at++) found = gstOf(decodeLeaf(this.leaves(at, at + 1)[0]));
+      if (found !== null && found < gst) low = at;
+      else high = middle;
+    }
+    return low;
+  }
+
   /** Forgets what opens the leaves before `index`; their commitments then stay closed for ever. */
   pruneOpenings(index: number): number {
     return this.#sql.pruneOpenings.run(index).changes;
@@ -631,6 +647,11 @@ export class StationLog {
       throw asStoreError(error, this.directory);
     }
   }
+}
+
+function gstOf(leaf: Leaf | null): number | null {
+  if (leaf?.kind === "subframe") return leaf.gst;
+  return leaf?.kind === "gap" ? leaf.fromGst : null;
 }
 
 function contradiction(why: string): OsnmadError {

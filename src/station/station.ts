@@ -3,21 +3,31 @@
  * the collector does the gathering, the log the keeping.
  */
 import { randomBytes } from "node:crypto";
+import { OsnmadError } from "../errors.js";
+import { SUBFRAME_SECONDS } from "../inav/gst.js";
 import type { InavPage } from "../inav/page.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
 import type { FixRecord, Mode } from "../pipeline/records.js";
 import { auditedLeaves, retentionDigest } from "./audit.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { SubframeCollector, type ClosedGap, type ClosedSubframe, type CollectorCounts } from "./collector.js";
-import { receiverCommitment } from "./leaf.js";
-import { commitTo } from "./openings.js";
+import { SECRET_BYTES } from "./commitment.js";
+import { receiverCommitment, type LeafContent } from "./leaf.js";
+import { bytesEqual } from "./merkle.js";
+import { commitTo, type LeafOpenings } from "./openings.js";
 import { StationLog, type AppendedLeaf, type RunStart, type StationLogOptions } from "./station-log.js";
 import { Witnesses, type WitnessOptions, type WitnessStatus } from "./witness-client.js";
 
+const MAX_UNHEARD_JUMP_SECONDS = 60;
+const SECONDS_IN_DAY = 86_400;
+
 export interface StationOptions extends StationLogOptions {
   readonly softwareVersion: string;
-  /** What the receiver says of itself (model, firmware, serial); only its salted digest leaves the station. */
-  readonly receiver: string;
+  /**
+   * What the receiver says of itself; only its salted digest leaves the station. Null while that is not known: then
+   * it counts as the one of the run before.
+   */
+  readonly receiver: string | null;
   readonly witnesses?: WitnessOptions;
   /** A leaf is on disk. */
   readonly onLeaf?: (leaf: AppendedLeaf) => void;
@@ -51,9 +61,13 @@ export class Station {
   readonly #options: StationOptions;
   readonly #collector: SubframeCollector;
   readonly #witnesses: Witnesses | null;
-  readonly #run: RunStart;
+  #run: RunStart;
   #signing = false;
   #signed: Promise<void> = Promise.resolve();
+  /** First subframe whose leaf could not be stored; the next leaf that can be says so. */
+  #lostFrom: number | null = null;
+  /** The newest time that a page or a tick told; null before. */
+  #lastGst: number | null;
 
   /** Opens the log and begins a run in it. Throws OSN_STATION_*, OSN_STATE_*. */
   constructor(options: StationOptions) {
@@ -62,12 +76,15 @@ export class Station {
     this.#run = {
       softwareVersion: options.softwareVersion,
       time: { assurance: "none", boundMs: null },
-      receiver: receiverCommitment(this.log.receiverSalt, options.receiver),
+      receiver:
+        (options.receiver === null ? this.log.history?.receiver : undefined) ??
+        receiverCommitment(this.log.receiverSalt, options.receiver ?? "unknown"),
     };
     this.#witnesses = options.witnesses === undefined ? null : new Witnesses(this.log, options.witnesses);
     this.#collector = new SubframeCollector((closed) => {
       this.#closed(closed);
     }, this.log.history?.nextGst ?? null);
+    this.#lastGst = this.log.history?.nextGst ?? null;
     this.#announce(this.log.begin(this.#run));
   }
 
@@ -83,11 +100,17 @@ export class Station {
     return this.#witnesses?.status() ?? [];
   }
 
-  /** A page as the pipeline got it. Live, `trusted` is the independent time of its arrival, and without it nothing is taken. */
+  /**
+   * A page as the pipeline got it. Live, `trusted` is the independent time of its arrival, and without it nothing is
+   * taken; in any other mode the pages' own times count, whatever the clock of the machine says.
+   */
   page(page: InavPage, gst: number, trusted: TrustedTime | null): void {
-    const independent = trusted?.assurance === "independent" ? trusted : null;
-    if (this.mode === "live" && independent === null) return;
-    this.#collector.page(page, gst, independent);
+    if (this.mode !== "live") {
+      this.#collector.page(page, gst, null);
+    } else if (trusted?.assurance === "independent") {
+      this.#collector.page(page, gst, trusted);
+      if (Math.abs(gst - trusted.gst) <= SUBFRAME_SECONDS) this.#lastGst = trusted.gst;
+    }
   }
 
   /** A message of the receiver; RXM-RAWX is committed to. */
@@ -99,14 +122,43 @@ export class Station {
     if (record.mode === this.mode) this.#collector.fix(record);
   }
 
-  /** Live, about once a second: closes subframes also while nothing is heard. */
+  /**
+   * Live, about once a second: closes subframes also while nothing is heard. A clock that jumps ahead is believed
+   * when pages of that time come: a log that went on to a wrong future could take no leaf until then.
+   */
   tick(trusted: TrustedTime | null): void {
+    if (this.mode !== "live") return;
     if (trusted?.assurance !== "independent") {
       this.#collector.timeLost();
       return;
     }
+    if (this.#lastGst !== null && trusted.gst - this.#lastGst > MAX_UNHEARD_JUMP_SECONDS) return;
+    this.#lastGst = trusted.gst;
     const boundMs = Math.ceil(trusted.boundSeconds * 1000);
     this.#collector.advance(trusted.gst, { assurance: "independent", boundMs });
+  }
+
+  /** The receiver says who it is; where it is another than before, a leaf says that. */
+  receiver(description: string): void {
+    const receiver = receiverCommitment(this.log.receiverSalt, description);
+    const before = this.log.history!.receiver;
+    if (bytesEqual(receiver, before)) return;
+    const { softwareVersion } = this.#run;
+    const time = this.#collector.time;
+    this.#attempt(() => {
+      const leaves = this.log.append([
+        { content: { kind: "receiver", softwareVersion, time, receiver, before, challenges: [] } },
+      ]);
+      this.#run = { ...this.#run, receiver };
+      this.#announce(leaves);
+    });
+  }
+
+  /** Forgets what opens the leaves older than so many days before the newest; returns how many. */
+  prune(keepDays: number): number {
+    const newest = this.log.history?.nextGst ?? null;
+    if (newest === null) return 0;
+    return this.log.pruneOpenings(this.log.firstLeafSince(newest - keepDays * SECONDS_IN_DAY));
   }
 
   /** The stream ended; what is open is closed and signed. */
@@ -151,22 +203,39 @@ export class Station {
   }
 
   #closed(closed: ClosedSubframe | ClosedGap): void {
-    const common = {
-      softwareVersion: this.#run.softwareVersion,
-      receiver: this.#run.receiver,
-      challenges: [],
-    };
+    const { softwareVersion, receiver } = this.#run;
     const { time } = closed;
+    const common = { softwareVersion, receiver, time, challenges: [] };
+    const from = closed.kind === "gap" ? closed.fromGst : closed.gst;
+    const leaves: { content: LeafContent; openings?: LeafOpenings }[] = [];
+    if (this.#lostFrom !== null) {
+      leaves.push({
+        content: { ...common, kind: "gap", fromGst: this.#lostFrom, toGst: from, reason: "lost" },
+      });
+    }
     if (closed.kind === "gap") {
       const { fromGst, toGst, reason } = closed;
-      this.#announce(
-        this.log.append([{ content: { ...common, kind: "gap", time, fromGst, toGst, reason } }]),
-      );
-      return;
+      leaves.push({ content: { ...common, kind: "gap", fromGst, toGst, reason } });
+    } else {
+      const { commitments, openings } = commitTo(closed.items, randomBytes(SECRET_BYTES));
+      leaves.push({ content: { ...common, kind: "subframe", gst: closed.gst, commitments }, openings });
     }
-    const { commitments, openings } = commitTo(closed.items, randomBytes(32));
-    const content = { ...common, kind: "subframe", time, gst: closed.gst, commitments } as const;
-    this.#announce(this.log.append([{ content, openings }]));
+    const stored = this.#attempt(() => {
+      this.#announce(this.log.append(leaves));
+    });
+    this.#lostFrom = stored ? null : (this.#lostFrom ?? from);
+  }
+
+  /** A log that takes no leaf (a full disk) must not stop what else the bytes are for. */
+  #attempt(append: () => void): boolean {
+    try {
+      append();
+      return true;
+    } catch (error) {
+      if (!(error instanceof OsnmadError)) throw error;
+      this.#options.onFault?.(error);
+      return false;
+    }
   }
 
   #announce(leaves: readonly AppendedLeaf[]): void {
