@@ -250,9 +250,14 @@ export function fixRecordDigest(record: FixRecord): Uint8Array {
   return sha256(Buffer.from(canonicalJson(record), "utf8"));
 }
 
-function timeOf(trusted: TrustedTime | null): CollectedTime {
+/**
+ * The bound as a power of two: its milliseconds tell how far the servers are that keep the clock, and so a little of
+ * where the station is.
+ */
+export function timeOf(trusted: TrustedTime | null): CollectedTime {
   if (trusted === null) return { assurance: "capture", boundMs: null };
-  return { assurance: trusted.assurance, boundMs: Math.ceil(trusted.boundSeconds * 1000) };
+  const boundMs = 2 ** Math.max(0, Math.ceil(Math.log2(trusted.boundSeconds * 1000)));
+  return { assurance: trusted.assurance, boundMs };
 }
 
 function placeOf(position: OwnPosition | ReceiverPosition | null): PlaceItem | null {

@@ -49,7 +49,6 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
       signedSize: log.checkpoint?.size ?? 0,
       refusal: log.refusal,
       witnesses: station.witnessStatus(),
-      left: station.counts,
     });
   });
 

@@ -474,7 +474,8 @@ export class StationLog {
         storeLeaf(next.size - 1, next.head, subtree, (level, at, hash) => {
           nodes.set(`${level}/${at}`, hash);
           const stored = this.#storedNode(level, at);
-          if (stored === null || !bytesEqual(stored, hash)) throw contradiction(`node ${level}/${at} is wrong`);
+          if (stored === null || !bytesEqual(stored, hash))
+            throw contradiction(`node ${level}/${at} is wrong`);
         });
         history = next;
       }

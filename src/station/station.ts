@@ -10,7 +10,13 @@ import type { TrustedTime } from "../osnma/time-gate.js";
 import type { FixRecord, Mode } from "../pipeline/records.js";
 import { auditedLeaves, retentionDigest } from "./audit.js";
 import type { Checkpoint } from "./checkpoint.js";
-import { SubframeCollector, type ClosedGap, type ClosedSubframe, type CollectorCounts } from "./collector.js";
+import {
+  SubframeCollector,
+  timeOf,
+  type ClosedGap,
+  type ClosedSubframe,
+  type CollectorCounts,
+} from "./collector.js";
 import { SECRET_BYTES } from "./commitment.js";
 import { receiverCommitment, type LeafContent } from "./leaf.js";
 import { bytesEqual } from "./merkle.js";
@@ -134,8 +140,7 @@ export class Station {
     }
     if (this.#lastGst !== null && trusted.gst - this.#lastGst > MAX_UNHEARD_JUMP_SECONDS) return;
     this.#lastGst = trusted.gst;
-    const boundMs = Math.ceil(trusted.boundSeconds * 1000);
-    this.#collector.advance(trusted.gst, { assurance: "independent", boundMs });
+    this.#collector.advance(trusted.gst, timeOf(trusted));
   }
 
   /** The receiver says who it is; where it is another than before, a leaf says that. */
@@ -145,13 +150,10 @@ export class Station {
     if (bytesEqual(receiver, before)) return;
     const { softwareVersion } = this.#run;
     const time = this.#collector.time;
-    this.#attempt(() => {
-      const leaves = this.log.append([
-        { content: { kind: "receiver", softwareVersion, time, receiver, before, challenges: [] } },
-      ]);
-      this.#run = { ...this.#run, receiver };
-      this.#announce(leaves);
-    });
+    const stored = this.#append([
+      { content: { kind: "receiver", softwareVersion, time, receiver, before, challenges: [] } },
+    ]);
+    if (stored) this.#run = { ...this.#run, receiver };
   }
 
   /** Forgets what opens the leaves older than so many days before the newest; returns how many. */
@@ -220,22 +222,21 @@ export class Station {
       const { commitments, openings } = commitTo(closed.items, randomBytes(SECRET_BYTES));
       leaves.push({ content: { ...common, kind: "subframe", gst: closed.gst, commitments }, openings });
     }
-    const stored = this.#attempt(() => {
-      this.#announce(this.log.append(leaves));
-    });
-    this.#lostFrom = stored ? null : (this.#lostFrom ?? from);
+    this.#lostFrom = this.#append(leaves) ? null : (this.#lostFrom ?? from);
   }
 
   /** A log that takes no leaf (a full disk) must not stop what else the bytes are for. */
-  #attempt(append: () => void): boolean {
+  #append(leaves: Parameters<StationLog["append"]>[0]): boolean {
+    let appended: AppendedLeaf[];
     try {
-      append();
-      return true;
+      appended = this.log.append(leaves);
     } catch (error) {
       if (!(error instanceof OsnmadError)) throw error;
       this.#options.onFault?.(error);
       return false;
     }
+    this.#announce(appended);
+    return true;
   }
 
   #announce(leaves: readonly AppendedLeaf[]): void {

@@ -39,7 +39,9 @@ const { seed, startGst, subframes, phases } = scenario.options;
 export const START_GST = startGst;
 const simulation = new Simulation({ seed, startGst, subframes, phases, maxSatellites: 8 });
 export const SATELLITES = simulation.satellites;
-const frames = [...ubxFrames(simulation, { rawx: true })];
+export const frames = [...ubxFrames(simulation, { rawx: true })];
+
+export const TEST_TRUST = trustOf(scenario.authority, [1]);
 
 export const unixOf = (gst: number): number => gst + GST_TO_UNIX - LEAP_SECONDS;
 
@@ -77,36 +79,76 @@ export interface Heard {
   readonly fixes: readonly FixRecord[];
 }
 
+type Step = (station: Station) => void;
+interface Played {
+  readonly steps: readonly Step[];
+  readonly now: number;
+}
+
+/** What a pipeline hands on of each frame, and the GST it has come to: made once, and given to every station. */
+let heard: readonly Played[] | null = null;
+const fixes: FixRecord[] = [];
+
+function hear(): readonly Played[] {
+  if (heard !== null) return heard;
+  const all: Played[] = [];
+  let steps: Step[] = [];
+  const mode = "simulated";
+  const pipeline = new Pipeline(
+    {
+      ...TEST_TRUST,
+      mode,
+      fixes: fixesWith({ mode, softwareVersion: "test" }),
+      softwareVersion: "test",
+      observer: {
+        message: (messageClass, messageId, payload) => {
+          const copy = Uint8Array.from(payload);
+          steps.push((station) => {
+            station.message(messageClass, messageId, copy);
+          });
+        },
+        page: (page, gst, trusted) => {
+          const copy = { ...page, word: Uint8Array.from(page.word) };
+          steps.push((station) => {
+            station.page(copy, gst, trusted);
+          });
+        },
+      },
+    },
+    (record) => {
+      if (record.type !== "fix") return;
+      fixes.push(record);
+      steps.push((station) => {
+        station.fix(record);
+      });
+    },
+  );
+  const next = (): void => {
+    all.push({ steps, now: pipeline.engine.now });
+    steps = [];
+  };
+  for (const frame of frames) {
+    pipeline.push(frame);
+    next();
+  }
+  pipeline.end();
+  next();
+  return (heard = all);
+}
+
 /**
  * Plays the whole sky to the station. `onLeaf` is called after each leaf is signed, with the GST to which the stream
  * has come.
  */
 export async function play(station: Station, onLeaf: (gst: number) => Promise<void>): Promise<Heard> {
-  const fixes: FixRecord[] = [];
-  const mode = "simulated";
-  const pipeline = new Pipeline(
-    {
-      ...trustOf(scenario.authority, [1]),
-      mode,
-      fixes: fixesWith({ mode, softwareVersion: "test" }),
-      softwareVersion: "test",
-      observer: station,
-    },
-    (record) => {
-      if (record.type !== "fix") return;
-      fixes.push(record);
-      station.fix(record);
-    },
-  );
   let size = station.log.size;
-  for (const frame of frames) {
-    pipeline.push(frame);
+  for (const { steps, now } of hear()) {
+    for (const step of steps) step(station);
     if (station.log.size === size) continue;
     size = station.log.size;
     await station.signed();
-    await onLeaf(pipeline.engine.now);
+    await onLeaf(now);
   }
-  pipeline.end();
   await station.end();
   return { fixes };
 }
@@ -200,7 +242,11 @@ export function timingInput(
   };
 }
 
-export function policyFor(station: Station, witnesses: readonly TestWitness[], needed = 1): TimingPolicy {
+export function policyFor(
+  station: Station,
+  witnesses: readonly Pick<TestWitness, "key">[],
+  needed = 1,
+): TimingPolicy {
   return {
     station: station.log.station,
     origin: station.log.origin,

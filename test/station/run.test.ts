@@ -1,0 +1,201 @@
+/** The station of a running daemon: what it hears is committed to, witnessed over HTTP, and worth class A. */
+import { mkdtempSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OsnmadError } from "../../src/errors.js";
+import type { FixRecord } from "../../src/pipeline/records.js";
+import type { ByteLink } from "../../src/source/byte-link.js";
+import { parseCheckpoint, signerOf } from "../../src/station/checkpoint.js";
+import { stationIdOf } from "../../src/station/history.js";
+import { readOrMakeKey } from "../../src/station/key-file.js";
+import { decodeLeaf } from "../../src/station/leaf.js";
+import { ED25519, formatVerifierKey, verifierKey } from "../../src/station/note.js";
+import { originOf } from "../../src/station/station-log.js";
+import { decodeEntries } from "../../src/station/tiles.js";
+import { fixTiming } from "../../src/station/timing.js";
+import { WitnessBook } from "../../src/witness/book.js";
+import { witnessService } from "../../src/witness/service.js";
+import { startBench, type Bench } from "../daemon/support.js";
+import { testKey, witnessKey } from "./keys.js";
+import { frames, policyFor, START_GST, TEST_TRUST, timingInput, unixOf } from "./sky.js";
+
+const material = { ...TEST_TRUST, rootKey: null, snapshot: null, warnings: [], simulated: true };
+
+/** The sky at the pace at which leaves are signed and witnessed. */
+function skyLink(bench: () => Bench | null, done: () => void): ByteLink {
+  let closed = (_why: Error | null): void => undefined;
+  return {
+    name: "sky",
+    write: () => Promise.resolve(),
+    onData: (listener) => {
+      void (async () => {
+        let size = 0;
+        for (const frame of frames) {
+          listener(frame);
+          const station = bench()?.daemon.station;
+          if (station == null || station.log.size === size) continue;
+          size = station.log.size;
+          await station.signed();
+          await station.witnessed();
+        }
+        done();
+      })();
+    },
+    onClose: (listener) => {
+      closed = listener;
+    },
+    close: () => {
+      closed(null);
+      return Promise.resolve();
+    },
+  };
+}
+
+describe("a daemon with two witnesses", () => {
+  const folder = mkdtempSync(join(tmpdir(), "osnmad-live-station-"));
+  const dataDirectory = join(folder, "data");
+  const key = readOrMakeKey(join(dataDirectory, "station-simulated", "station.key"));
+  const origin = originOf(stationIdOf(key.publicKey), "simulated");
+  const stationKey = verifierKey(origin, ED25519, key.publicKey);
+  let bench: Bench | null = null;
+  const witnesses = ["w0", "w1"].map((name) => {
+    const signer = testKey(name);
+    const book = new WitnessBook(join(folder, name), [stationKey]);
+    const app = witnessService({
+      book,
+      name: `${name}.example/w`,
+      signer,
+      clock: { boundSeconds: 1, source: "test" },
+      now: () => unixOf(bench?.daemon.live.pipeline.engine.now ?? START_GST) * 1000,
+      perSecond: 0,
+    });
+    return { key: witnessKey(`${name}.example/w`, signer), book, app };
+  });
+  const url = (path: string): string => `${bench!.daemon.url}${path}`;
+
+  beforeAll(async () => {
+    const lines = [];
+    for (const witness of witnesses) {
+      await witness.app.listen({ host: "127.0.0.1", port: 0 });
+      const { port } = witness.app.server.address() as AddressInfo;
+      lines.push(`http://127.0.0.1:${port} ${formatVerifierKey(witness.key)}`);
+    }
+    let done = (): void => undefined;
+    const whole = new Promise<void>((resolve) => (done = resolve));
+    bench = await startBench({
+      material,
+      dataDirectory,
+      config: { "station.witnesses": lines, "station.needed": 2 },
+      // The link starts when the bench is there to be asked.
+      open: async () => {
+        while (bench === null) await new Promise((resolve) => setTimeout(resolve, 5));
+        return skyLink(() => bench, done);
+      },
+    });
+    await whole;
+  }, 120_000);
+  afterAll(async () => {
+    await bench?.stop();
+    for (const { app, book } of witnesses) {
+      await app.close();
+      book.close();
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("has fixes of class A that both witnesses saw in time", () => {
+    const station = bench!.daemon.station!;
+    expect(station.witnessStatus().map(({ failures }) => failures)).toEqual([0, 0]);
+    const graded = bench!.records.filter(
+      (record): record is FixRecord => record.type === "fix" && record.own?.assurance === "nav-authenticated",
+    );
+    const policy = policyFor(station, witnesses, 2);
+    expect(fixTiming(timingInput(station, graded[graded.length - 40]), policy)).toMatchObject({
+      class: "A",
+      reason: "in-time",
+    });
+  });
+
+  it("publishes the log to anybody: checkpoint, entries, state", async () => {
+    const checkpoint = parseCheckpoint(await (await fetch(url("/checkpoint"))).text())!;
+    expect(signerOf(checkpoint, [stationKey])).not.toBeNull();
+    const { size } = checkpoint;
+    const answer = await fetch(url(`/tile/entries/000.p/${size}`));
+    const entries = decodeEntries(Buffer.from(await answer.arrayBuffer()))!;
+    expect(entries.map((bytes) => decodeLeaf(bytes)!.index)).toEqual([...Array(size).keys()]);
+    const kinds = entries.map((bytes) => decodeLeaf(bytes)!.kind);
+    expect(kinds[0]).toBe("start");
+    expect(new Set(kinds.slice(1))).toEqual(new Set(["subframe"]));
+    expect((await fetch(url(`/tile/entries/000.p/${size + 1}`))).status).toBe(404);
+    expect((await fetch(url("/tile/0/../0"))).status).toBe(404);
+    const state = (await (await fetch(url("/v1/station"))).json()) as Record<string, unknown>;
+    expect(state).toMatchObject({ origin, mode: "simulated", size, refusal: null });
+    // How many pages or fixes there were, or came late, is nobody's business.
+    expect(Object.keys(state).sort()).toEqual(
+      ["key", "mode", "origin", "refusal", "signedSize", "size", "station", "witnesses"].sort(),
+    );
+  });
+
+  it("takes a challenge and answers it after the next leaf", async () => {
+    const challenge = Buffer.alloc(32, 7);
+    const post = (body: unknown): Promise<Response> =>
+      fetch(url("/v1/challenges"), {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    expect((await post({ challenge: "AAAA" })).status).toBe(400);
+    expect((await post(7)).status).toBe(400);
+    expect((await post({ challenge: challenge.toString("base64"), proof: "" })).status).toBe(202);
+    const asked = async (): Promise<Record<string, unknown>> =>
+      (await (await fetch(url(`/v1/challenges/${challenge.toString("hex")}`))).json()) as never;
+    expect(await asked()).toMatchObject({ leafIndex: null, answer: null });
+    const station = bench!.daemon.station!;
+    station.receiver("unit 01");
+    await station.signed();
+    expect(await asked()).toMatchObject({
+      leafIndex: station.log.size - 1,
+      answer: { audited: [{}, {}, {}, {}] },
+    });
+    expect((await fetch(url(`/v1/challenges/${"00".repeat(32)}`))).status).toBe(404);
+  });
+
+  it("forgets what opens old leaves, and nothing else", () => {
+    const station = bench!.daemon.station!;
+    const { size } = station.log;
+    const opened = (): number[] => [...Array(size).keys()].filter((at) => station.log.openings(at) !== null);
+    const before = opened();
+    expect(station.prune(1)).toBe(0);
+    // A day is 2880 subframes; two and a half of them are kept.
+    expect(station.prune(2.5 / 2880)).toBe(before.length - 2);
+    expect(opened()).toEqual(before.slice(-2));
+    expect(station.log.checkAll()).toBe(size);
+  });
+
+  it("goes on with the same log after a restart, and says that it was one", async () => {
+    const { size, checkpoint } = bench!.daemon.station!.log;
+    await bench!.stop();
+    bench = await startBench({
+      material,
+      dataDirectory,
+      open: () => Promise.reject(new Error("no receiver")),
+    });
+    const { log } = bench.daemon.station!;
+    expect(log.checkpointAt(checkpoint!.size)?.root).toEqual(checkpoint!.root);
+    expect(log.size).toBeGreaterThan(size);
+    expect(decodeLeaf(log.leaves(log.size - 1, log.size)[0])).toMatchObject({ kind: "start", first: false });
+  });
+
+  it("is not started with witnesses that cannot be", async () => {
+    const start = (config: Record<string, unknown>): Promise<Bench> => startBench({ material, config });
+    await expect(start({ "station.witnesses": ["http://a.example nokey"] })).rejects.toBeInstanceOf(
+      OsnmadError,
+    );
+    const line = `http://a.example ${formatVerifierKey(witnesses[0].key)}`;
+    await expect(start({ "station.witnesses": [line], "station.needed": 2 })).rejects.toMatchObject({
+      code: "OSN_CONFIG_INVALID",
+    });
+  });
+});
