@@ -34,7 +34,13 @@ export function witnessService(options: WitnessServiceOptions): FastifyInstance 
   const now = options.now ?? Date.now;
   const key = verifierKey(name, COSIGNATURE_V1, signer.publicKey);
   const limit = new RateLimit({ perSecond: options.perSecond ?? 10 });
-  const app = fastify({ logger: false, bodyLimit: MAX_BODY_BYTES, requestTimeout: REQUEST_TIMEOUT_MS });
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Stations keep their connections open, and ask again what was cut off.
+    forceCloseConnections: true,
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => {
     done(null, body);
