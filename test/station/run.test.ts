@@ -25,7 +25,7 @@ const material = { ...TEST_TRUST, rootKey: null, snapshot: null, warnings: [], s
 
 /** A line of which `feed` gets the listener. */
 function linkOf(feed: (listener: (chunk: Uint8Array) => void) => void): ByteLink {
-  let closed = (_why: Error | null): void => undefined;
+  let closed: (why: Error | null) => void = () => undefined;
   return {
     name: "sky",
     write: () => Promise.resolve(),
