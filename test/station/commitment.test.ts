@@ -103,7 +103,9 @@ describe("a committed tree", () => {
     const leafSecret = secret("described");
     const item = Buffer.from("an item");
     const derived = (...parts: readonly string[]): Buffer => {
-      const blocks = ["00", "01"].map((half) => `${parts[0]}02${parts[1]}${half}${parts[2]}${"00".repeat(10)}`);
+      const blocks = ["00", "01"].map(
+        (half) => `${parts[0]}02${parts[1]}${half}${parts[2]}${"00".repeat(10)}`,
+      );
       const cipher = createCipheriv("aes-256-ecb", leafSecret, null).setAutoPadding(false);
       return Buffer.concat([cipher.update(Buffer.from(blocks.join(""), "hex")), cipher.final()]);
     };
