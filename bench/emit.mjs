@@ -24,7 +24,10 @@ const roots = (fill) => [1, 2, 3, 4].map((at) => new Uint8Array(32).fill((fill +
 const keyOf = () => {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const raw = Uint8Array.from(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
-  return { publicKey: raw, sign: async (message) => Uint8Array.from(sign(null, message, privateKey)) };
+  return {
+    publicKey: raw,
+    sign: async (message) => Uint8Array.from(sign(null, message, privateKey)),
+  };
 };
 
 /** A station's messages: each leaf with the checkpoint that has it, as a live station sends them. */
@@ -38,13 +41,29 @@ async function messagesOf(signer) {
   const messages = [];
   let previous = NO_LEAF;
   const time = { assurance: "independent", boundMs: 40 };
-  const common = { station, mode: "live", softwareVersion: "bench", time, receiver: new Uint8Array(32) };
+  const common = {
+    station,
+    mode: "live",
+    softwareVersion: "bench",
+    time,
+    receiver: new Uint8Array(32),
+  };
   for (let index = 0; index <= count; index++) {
     const body =
       index === 0
         ? { kind: "start", first: true, publicKey: signer.publicKey }
-        : { kind: "subframe", gst: GST + 30 * index, commitments: [{ algorithm: 1, roots: roots(index) }] };
-    const leaf = encodeLeaf({ ...common, challenges: [], index, previous, ...body });
+        : {
+            kind: "subframe",
+            gst: GST + 30 * index,
+            commitments: [{ algorithm: 1, roots: roots(index) }],
+          };
+    const leaf = encodeLeaf({
+      ...common,
+      challenges: [],
+      index,
+      previous,
+      ...body,
+    });
     previous = leafHash(leaf);
     storeLeaf(index, previous, subtree, (level, at, hash) => nodes.set(`${level}/${at}`, hash));
     const size = index + 1;
@@ -91,7 +110,13 @@ try {
     await transport.close();
   }
   const store = new ConsumerStore(join(folder, "consumer"));
-  const policy = { witnesses: [], needed: 1, marginSeconds: 5, leapSeconds: 18, keyOffsetSeconds: 0 };
+  const policy = {
+    witnesses: [],
+    needed: 1,
+    marginSeconds: 5,
+    leapSeconds: 18,
+    keyOffsetSeconds: 0,
+  };
   let lies = 0;
   const consumer = new Consumer({
     stations: all.map(({ key }) => ({ ...policy, key })),
@@ -103,21 +128,38 @@ try {
   const began = performance.now();
   let ended = began;
   const onPosition = () => (ended = performance.now());
-  await followNats(consumer, { servers, signal: new AbortController().signal, once: true, onPosition });
+  await followNats(consumer, {
+    servers,
+    signal: new AbortController().signal,
+    once: true,
+    onPosition,
+  });
   const { user, system } = process.cpuUsage(before);
   store.close();
   const proven = consumer.status().reduce((sum, each) => sum + each.proven, 0);
   if (lies > 0 || proven !== stations * (count + 1)) throw new Error(`${proven} proven, ${lies} lies`);
   const seconds = (ended - began) / 1000;
+  // As they come in real time: one by one, each with its own signatures to verify.
+  const someStations = all.slice(0, 20);
+  const single = new Consumer({
+    stations: someStations.map(({ key }) => ({ ...policy, key })),
+    store: null,
+    onVerdict: () => undefined,
+  });
+  const singleBefore = process.cpuUsage();
+  for (const { messages } of someStations) for (const { envelope } of messages) single.take([envelope], null);
+  const used = process.cpuUsage(singleBefore);
+  const singly = (used.user + used.system) / 1000 / (someStations.length * (count + 1));
   const cpuPerLeaf = (user + system) / 1000 / proven;
   console.log(
     `${cpus()[0].model}, ${availableParallelism()} cores, load ${load.toFixed(1)}, Node ${process.version}`,
   );
   console.log(`${stations} stations, ${proven} leaves, each with its checkpoint, verified and stored`);
   console.log(`catch-up   ${Math.round(proven / seconds)} leaves/s`);
-  console.log(`CPU        ${cpuPerLeaf.toFixed(3)} ms a leaf`);
+  console.log(`           ${cpuPerLeaf.toFixed(3)} ms of CPU a leaf, with storing`);
+  const share = ((singly * stations) / 30 / 10).toFixed(2);
   console.log(
-    `real time  ${((cpuPerLeaf * stations) / 30 / 10).toFixed(2)} % of a core at one leaf per 30 s each`,
+    `one by one ${singly.toFixed(3)} ms of CPU a leaf: ${share} % of a core at one leaf per 30 s each`,
   );
 } finally {
   broker.kill("SIGKILL");

@@ -22,6 +22,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const FIRST_WAIT_MS = 500;
 const MAX_WAIT_MS = 60_000;
 const PAGE = 1024;
+/** With fewer messages of a station at once each is judged by its own signature. */
+const CATCH_UP = 6;
 
 export class Consumer {
   readonly followers = new Map<string, Follower>();
@@ -53,20 +55,35 @@ export class Consumer {
     const inputs: Input[] = [];
     const verdicts: StationVerdict[] = [];
     const gaps = new Set<Follower>();
-    for (const body of messages) {
-      const envelope = openEnvelope(body);
+    const told = (follower: Follower, found: readonly Verdict[]): void => {
+      for (const verdict of found) verdicts.push({ station: hex(follower.station), ...verdict });
+    };
+    const opened = messages.map((body) => ({
+      body,
+      envelope: openEnvelope(body),
+    }));
+    const known = opened.flatMap(({ body, envelope }) => {
       const follower = envelope === null ? undefined : this.followers.get(hex(envelope.station));
-      if (envelope === null || follower === undefined) {
-        this.strangers++;
-        continue;
-      }
+      return envelope === null || follower === undefined ? [] : [{ body, envelope, follower }];
+    });
+    this.strangers += opened.length - known.length;
+    const before = new Map<Follower, number>();
+    for (const { follower } of known) {
+      if (before.has(follower)) continue;
+      before.set(follower, follower.size);
+      const own = known.filter((each) => each.follower === follower).map(({ envelope }) => envelope);
+      if (own.length >= CATCH_UP) told(follower, follower.catchUp(own));
+    }
+    for (const { body, envelope, follower } of known) {
+      const { statement } = envelope;
       const found = follower.acceptOpened(envelope);
       if (found.some(({ type }) => type === "gap")) gaps.add(follower);
+      told(follower, found);
       // A repeat changes nothing, now or when it is judged again.
-      if (found.length > 0 || envelope.statement.kind === "cosignature") {
+      const isNew = statement.kind === "leaf" && statement.index >= before.get(follower)!;
+      if (found.length > 0 || isNew || statement.kind !== "leaf") {
         inputs.push({ station: follower.station, kind: INPUT.envelope, body });
       }
-      for (const verdict of found) verdicts.push({ station: hex(follower.station), ...verdict });
     }
     this.#write(inputs, verdicts, position);
     return [...gaps].filter((follower) => this.#isBehind(follower, verdicts));
@@ -105,7 +122,11 @@ export class Consumer {
       signal,
       once = false,
       onFault,
-    }: { signal: AbortSignal; once?: boolean; onFault?: (error: unknown) => void },
+    }: {
+      signal: AbortSignal;
+      once?: boolean;
+      onFault?: (error: unknown) => void;
+    },
   ): Promise<void> {
     let position = this.positionOf(source.url);
     let failures = 0;

@@ -54,7 +54,12 @@ export type Verdict =
       readonly gst: number | null;
     }
   /** All leaves before `size` are in the signed tree. */
-  | { readonly type: "checkpoint"; readonly size: number; readonly root: string; readonly leaves: number }
+  | {
+      readonly type: "checkpoint";
+      readonly size: number;
+      readonly root: string;
+      readonly leaves: number;
+    }
   | {
       readonly type: "cosignature";
       readonly size: number;
@@ -74,7 +79,12 @@ export type Verdict =
     }
   /** Leaves are missing from `from` up to, not including, `to`. */
   | { readonly type: "gap"; readonly from: number; readonly to: number }
-  | { readonly type: "lie"; readonly what: Lie; readonly at: number | null; readonly detail: string };
+  | {
+      readonly type: "lie";
+      readonly what: Lie;
+      readonly at: number | null;
+      readonly detail: string;
+    };
 
 /** Sizes whose checkpoint, or the leaves before it, have not come yet. */
 const MAX_PENDING = 256;
@@ -109,8 +119,19 @@ export class Follower {
     this.station = origin.station;
     this.mode = origin.mode;
     this.#options = options;
-    const times = { witnesses, needed, marginSeconds, leapSeconds, keyOffsetSeconds };
-    this.#policy = { ...times, station: origin.station, origin: key.name, mode: origin.mode };
+    const times = {
+      witnesses,
+      needed,
+      marginSeconds,
+      leapSeconds,
+      keyOffsetSeconds,
+    };
+    this.#policy = {
+      ...times,
+      station: origin.station,
+      origin: key.name,
+      mode: origin.mode,
+    };
   }
 
   /** Leaves taken. */
@@ -148,6 +169,8 @@ export class Follower {
       return this.#lie("other-station", null, "of another station");
     const { statement } = envelope;
     const at = "index" in statement ? statement.index : statement.size;
+    const known = this.#known(envelope);
+    if (known !== null) return known;
     if (!this.#isSealed(envelope)) return this.#lie("signature", at, "by no key of the station");
     if (envelope.purpose !== "federation") return this.#lie("wrong-purpose", at, `for a ${envelope.purpose}`);
     if (envelope.mode !== this.mode) return this.#lie("wrong-mode", at, `${envelope.mode}, not ${this.mode}`);
@@ -164,13 +187,34 @@ export class Follower {
   }
 
   /**
+   * Takes the next leaves among these messages by the newest signed checkpoint among them that has them: one signature
+   * stands for all, where a follower has much to catch up with. What is left over is for `acceptOpened`.
+   */
+  catchUp(envelopes: readonly Envelope[]): Verdict[] {
+    const leaves: Uint8Array[] = [];
+    let newest: Checkpoint | null = null;
+    for (const { statement, purpose, mode } of envelopes) {
+      if (purpose !== "federation" || mode !== this.mode) continue;
+      if (statement.kind === "leaf" && statement.index === this.size + leaves.length)
+        leaves.push(statement.leaf);
+      if (statement.kind !== "checkpoint" || statement.size <= this.size) continue;
+      if (statement.size <= this.size + leaves.length) newest = parseCheckpoint(statement.note);
+    }
+    return newest === null ? [] : this.fill(leaves.slice(0, newest.size - this.size), newest);
+  }
+
+  /**
    * Takes leaves that nobody signed one by one, from the station's tiles: the next ones, up to the size of a signed
    * checkpoint that proves them, all or none.
    */
   fill(leaves: readonly Uint8Array[], checkpoint: Checkpoint): Verdict[] {
     const { size } = this;
     if (size + leaves.length !== checkpoint.size) return [];
-    const before = { history: this.#history, keys: this.#keys.length, lies: this.#lies };
+    const before = {
+      history: this.#history,
+      keys: this.#keys.length,
+      lies: this.#lies,
+    };
     const verdicts: Verdict[] = [];
     for (const bytes of leaves) verdicts.push(...this.#append(bytes));
     const sound = this.size === checkpoint.size && bytesEqual(this.#tree.root, checkpoint.root);
@@ -184,6 +228,23 @@ export class Follower {
     this.#tree.cut(size);
     for (const list of [this.#gst, this.#classes, this.#fast]) list.length = size;
     return [];
+  }
+
+  /**
+   * What is proven needs no signature again: a leaf that is in the signed tree, and a root that this tree had. Null for
+   * anything else.
+   */
+  #known({ statement, purpose, mode }: Envelope): Verdict[] | null {
+    if (purpose !== "federation" || mode !== this.mode) return null;
+    if (statement.kind === "leaf") {
+      const { index, leaf } = statement;
+      if (index >= this.#proven || !bytesEqual(leafHash(leaf), this.#tree.subtree(0, index))) return null;
+      this.#repeats++;
+      return [];
+    }
+    if (statement.kind !== "checkpoint" || statement.size > this.#proven || statement.size === 0) return null;
+    const checkpoint = parseCheckpoint(statement.note)!;
+    return bytesEqual(checkpoint.root, this.#tree.rootAt(checkpoint.size)) ? this.#holds(checkpoint) : null;
   }
 
   #isSealed(envelope: Envelope): boolean {
@@ -226,7 +287,10 @@ export class Follower {
       this.#keys.length === 0 ||
       !bytesEqual(this.#keys[this.#keys.length - 1].key.publicKey, next.publicKey)
     ) {
-      this.#keys.push({ from: next.size, key: verifierKey(name, ED25519, next.publicKey) });
+      this.#keys.push({
+        from: next.size,
+        key: verifierKey(name, ED25519, next.publicKey),
+      });
     }
     this.#history = next;
     this.#tree.append(next.head);
@@ -261,6 +325,12 @@ export class Follower {
     }
     if (!bytesEqual(root, this.#tree.rootAt(size)))
       return this.#lie("fork", size, "another tree of this size");
+    return this.#holds(checkpoint);
+  }
+
+  /** A checkpoint that is of this tree. */
+  #holds(checkpoint: Checkpoint): Verdict[] {
+    const { size, root } = checkpoint;
     if (this.#checkpoints.has(size)) {
       this.#repeats++;
       return [];
@@ -268,7 +338,12 @@ export class Follower {
     hold(this.#checkpoints, size, checkpoint, MAX_CHECKPOINTS);
     const leaves = Math.max(0, size - this.#proven);
     this.#proven = Math.max(this.#proven, size);
-    const proven: Verdict = { type: "checkpoint", size, root: Buffer.from(root).toString("hex"), leaves };
+    const proven: Verdict = {
+      type: "checkpoint",
+      size,
+      root: Buffer.from(root).toString("hex"),
+      leaves,
+    };
     const waiting = this.#lines.get(size) ?? [];
     this.#lines.delete(size);
     return [proven, ...waiting.flatMap((line) => this.#cosignature(size, line))];
@@ -294,10 +369,18 @@ export class Follower {
       this.#repeats++;
       return [];
     }
-    const cosigned = { ...checkpoint, note: { ...note, signatures: [...note.signatures, line] } };
+    const cosigned = {
+      ...checkpoint,
+      note: { ...note, signatures: [...note.signatures, line] },
+    };
     this.#checkpoints.set(size, cosigned);
     const seen = witnessedGst(cosigned, this.#policy);
-    const told: Verdict = { type: "cosignature", size, witness: stamp.witness, timestamp: stamp.timestamp };
+    const told: Verdict = {
+      type: "cosignature",
+      size,
+      witness: stamp.witness,
+      timestamp: stamp.timestamp,
+    };
     return seen === null ? [told] : [told, ...this.#classify(size, seen)];
   }
 
@@ -319,7 +402,14 @@ export class Follower {
       if (known !== null && judged === "C") break;
       this.#classes[index] = judged;
       this.#fast[index] = fast;
-      verdicts.push({ type: "class", index, gst, class: judged, fast, slackSeconds: slow - seen });
+      verdicts.push({
+        type: "class",
+        index,
+        gst,
+        class: judged,
+        fast,
+        slackSeconds: slow - seen,
+      });
     }
     return verdicts.reverse();
   }

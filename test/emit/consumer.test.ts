@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { Consumer, type StationVerdict } from "../../src/emit/consumer.js";
 import { ConsumerStore } from "../../src/emit/consumer-store.js";
 import { Emission } from "../../src/emit/emission.js";
-import { sealEnvelope } from "../../src/emit/envelope.js";
+import { openEnvelope, sealEnvelope } from "../../src/emit/envelope.js";
 import { Follower, type FollowOptions, type Verdict } from "../../src/emit/follower.js";
 import { HttpSource } from "../../src/emit/http-source.js";
 import { emissionRoutes } from "../../src/emit/routes.js";
@@ -40,7 +40,11 @@ class Liar extends ForgingStation {
     return new Follower({ ...policy, key: logKey(this.origin, this.key) });
   }
   say(statement: Statement, speaker: Partial<Speaker> = {}): Promise<Uint8Array> {
-    const honest: Speaker = { purpose: "federation", mode: "live", station: this.station };
+    const honest: Speaker = {
+      purpose: "federation",
+      mode: "live",
+      station: this.station,
+    };
     return sealEnvelope({ ...honest, ...speaker }, statement, stationKey);
   }
   leaf(index: number): Promise<Uint8Array> {
@@ -48,12 +52,20 @@ class Liar extends ForgingStation {
   }
   async signed(size = this.bodies.length): Promise<Uint8Array> {
     const { note } = await this.checkpoint(size);
-    return this.say({ kind: "checkpoint", size, note: Buffer.from(formatNote(note)) });
+    return this.say({
+      kind: "checkpoint",
+      size,
+      note: Buffer.from(formatNote(note)),
+    });
   }
   async seen(gst: number, size = this.bodies.length): Promise<Uint8Array> {
     const { note } = await this.checkpoint(size);
     const line = await cosign(note.text, Math.floor(unixOf(gst)), witnessName, witness.sign);
-    return this.say({ kind: "cosignature", size, line: Buffer.from(formatSignature(line).trimEnd()) });
+    return this.say({
+      kind: "cosignature",
+      size,
+      line: Buffer.from(formatSignature(line).trimEnd()),
+    });
   }
 }
 
@@ -78,7 +90,13 @@ describe("follower", () => {
       { type: "class", index: 1, class: "A", fast: false },
       { type: "class", index: 2, class: "A", fast: true },
     ]);
-    expect(follower.status).toMatchObject({ leaves: 3, proven: 3, classA: 2, lies: 0, unwitnessed: 0 });
+    expect(follower.status).toMatchObject({
+      leaves: 3,
+      proven: 3,
+      classA: 2,
+      lies: 0,
+      unwitnessed: 0,
+    });
   });
 
   it("says the same however often and in whatever order checkpoint and cosignature come", async () => {
@@ -118,7 +136,11 @@ describe("follower", () => {
     liar.put(subframeContent(GST));
     other.put(subframeContent(GST, 9));
     const follower = await heard(liar);
-    const again = await liar.say({ kind: "leaf", index: 1, leaf: other.bodies[1] });
+    const again = await liar.say({
+      kind: "leaf",
+      index: 1,
+      leaf: other.bodies[1],
+    });
     expect(lies(follower.accept(again))).toEqual(["index-reused"]);
   });
 
@@ -130,7 +152,11 @@ describe("follower", () => {
     const follower = await heard(liar);
     follower.accept(await liar.signed());
     const { note } = await other.checkpoint();
-    const fork = await liar.say({ kind: "checkpoint", size: 3, note: Buffer.from(formatNote(note)) });
+    const fork = await liar.say({
+      kind: "checkpoint",
+      size: 3,
+      note: Buffer.from(formatNote(note)),
+    });
     expect(lies(follower.accept(fork))).toEqual(["fork"]);
   });
 
@@ -151,7 +177,11 @@ describe("follower", () => {
   it("catches the wrong mode, a prover's envelope, and keys that are not the station's", async () => {
     const liar = new Liar();
     const follower = await heard(liar);
-    const cosignature: Statement = { kind: "cosignature", size: 1, line: Buffer.from("— a AAAAAAA=") };
+    const cosignature: Statement = {
+      kind: "cosignature",
+      size: 1,
+      line: Buffer.from("— a AAAAAAA="),
+    };
     for (const [what, speaker] of [
       ["wrong-mode", { mode: "simulated" }],
       ["wrong-mode", { mode: "replay" }],
@@ -160,7 +190,11 @@ describe("follower", () => {
     ] as const) {
       expect(lies(follower.accept(await liar.say(cosignature, speaker)))).toEqual([what]);
     }
-    const honest: Speaker = { purpose: "federation", mode: "live", station: liar.station };
+    const honest: Speaker = {
+      purpose: "federation",
+      mode: "live",
+      station: liar.station,
+    };
     liar.put(subframeContent(GST));
     const stranger = await sealEnvelope(
       honest,
@@ -187,6 +221,44 @@ describe("follower", () => {
       type: "checkpoint",
       leaves: 3,
     });
+  });
+
+  it("catches up by one signature for many leaves, and is not fooled by a leaf among them", async () => {
+    const honest = new Liar();
+    for (let at = 0; at < 5; at++) honest.put(subframeContent(GST + 30 * at, at));
+    const opened = async (index: number) => openEnvelope(await honest.leaf(index))!;
+    const leaves = await Promise.all(honest.bodies.map((_, index) => opened(index)));
+    const checkpoint = openEnvelope(await honest.signed())!;
+    const follower = honest.follower();
+    const verdicts = follower.catchUp([...leaves, checkpoint]);
+    expect(verdicts.map(({ type }) => type)).toEqual([...leaves.map(() => "leaf"), "checkpoint"]);
+    for (const envelope of [...leaves, checkpoint]) expect(follower.acceptOpened(envelope)).toEqual([]);
+
+    const other = honest.branch(3).put(subframeContent(GST + 60, 99));
+    const statement: Statement = {
+      kind: "leaf",
+      index: 3,
+      leaf: other.bodies[3],
+    };
+    const forged = openEnvelope(await honest.say(statement))!;
+    const fooled = honest.follower();
+    expect(fooled.catchUp([...leaves.slice(0, 3), forged, ...leaves.slice(4), checkpoint])).toEqual([]);
+    expect(fooled.status).toMatchObject({ leaves: 0, lies: 0 });
+    expect(lies(follower.acceptOpened(forged))).toEqual(["index-reused"]);
+    // Signed by somebody else, a checkpoint proves nothing.
+    const { note } = await honest.checkpoint();
+    const text = formatNote({
+      ...note,
+      signatures: [{ ...note.signatures[0], signature: new Uint8Array(64) }],
+    });
+    const unsigned = openEnvelope(
+      await honest.say({
+        kind: "checkpoint",
+        size: 6,
+        note: Buffer.from(text),
+      }),
+    )!;
+    expect(fooled.catchUp([...leaves, unsigned])).toEqual([]);
   });
 
   it("forgives nobody anything, and survives any bytes", () => {
@@ -225,7 +297,10 @@ async function serve(keep?: number): Promise<Served> {
   return { log, emission, url };
 }
 
-const followed = ({ log }: Served, key = log.key): FollowOptions => ({ ...policy, key });
+const followed = ({ log }: Served, key = log.key): FollowOptions => ({
+  ...policy,
+  key,
+});
 
 async function consumeAll(
   stations: readonly FollowOptions[],
@@ -233,8 +308,15 @@ async function consumeAll(
   store: ConsumerStore | null = null,
 ) {
   const verdicts: StationVerdict[] = [];
-  const consumer = new Consumer({ stations, store, onVerdict: (verdict) => verdicts.push(verdict) });
-  await consumer.follow(new HttpSource({ url }), { signal: new AbortController().signal, once: true });
+  const consumer = new Consumer({
+    stations,
+    store,
+    onVerdict: (verdict) => verdicts.push(verdict),
+  });
+  await consumer.follow(new HttpSource({ url }), {
+    signal: new AbortController().signal,
+    once: true,
+  });
   return { consumer, verdicts };
 }
 
