@@ -37,9 +37,12 @@ import { TokenWatch } from "../store/token-file.js";
 import { loadChecked, saveChecked } from "../trust/state-store.js";
 import type { Station } from "../station/station.js";
 import { stationRoutes } from "../station/routes.js";
+import type { Emission } from "../emit/emission.js";
+import { emissionRoutes } from "../emit/routes.js";
 import { parseWatchThresholds } from "../watch/threshold-schema.js";
 import { fixEvidence } from "./fix-evidence.js";
 import { JsonLines } from "./json-lines.js";
+import { openEmission } from "./live-emission.js";
 import { describeReceiver, openStation } from "./live-station.js";
 import { newPipeline, saveEngineState } from "./replay-run.js";
 import { assertMayListen, startApi, type Api } from "./serving.js";
@@ -127,6 +130,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
         const daemon = new Daemon(options, dataDirectory, store);
         let api: Api | null = null;
         try {
+          await daemon.openEmission(store);
           if (config.http.enabled) {
             api = await startApi({
               ...listening,
@@ -139,11 +143,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
               extend: (app) => {
                 const { station } = daemon;
                 if (station !== null) stationRoutes(app, { station });
+                if (daemon.emission !== null) emissionRoutes(app, { emission: daemon.emission });
               },
             });
           }
         } catch (error) {
           daemon.recorder.discard();
+          await daemon.emission?.close();
           await daemon.station?.close();
           throw error;
         }
@@ -151,6 +157,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
           await daemon.run(api?.url ?? null);
         } finally {
           await api?.close();
+          await daemon.emission?.close();
           await daemon.station?.close();
         }
       } finally {
@@ -170,6 +177,7 @@ class Daemon implements RunningDaemon {
   readonly live: LiveRun;
   readonly connection: Connection;
   readonly station: Station | null;
+  emission: Emission | null = null;
   url: string | null = null;
   readonly #options: DaemonOptions;
   readonly #dataDirectory: string;
@@ -451,16 +459,38 @@ class Daemon implements RunningDaemon {
     const known = knownReceiver(this.#dataDirectory);
     const receiver = known === null ? null : describeReceiver(known);
     try {
-      return openStation(this.#config.station, this.#dataDirectory, this.#mode, receiver, (error) => {
-        if (this.#repeats.take("station", performance.now()) !== null) {
-          this.logger.error({ fault: messageOf(error) }, "the station's log takes no leaf or is not signed");
-        }
-      });
+      return openStation(
+        this.#config.station,
+        this.#dataDirectory,
+        this.#mode,
+        receiver,
+        (error) => {
+          if (this.#repeats.take("station", performance.now()) !== null) {
+            this.logger.error(
+              { fault: messageOf(error) },
+              "the station's log takes no leaf or is not signed",
+            );
+          }
+        },
+        () => {
+          this.emission?.notify();
+        },
+      );
     } catch (error) {
       if (!(error instanceof OsnmadError) || error.code === "OSN_CONFIG_INVALID") throw error;
       this.#stationFault = `There is no station's log in this run: ${error.message} ${error.remedy}`;
       return null;
     }
+  }
+
+  /** Throws OSN_CONFIG_INVALID, OSN_STATE_*. */
+  async openEmission(store: ReturnType<typeof openStore>): Promise<void> {
+    if (this.station === null) return;
+    this.emission = await openEmission(this.#config.emit, this.station, store, (error) => {
+      if (this.#repeats.take("emission", performance.now()) !== null) {
+        this.logger.error({ fault: messageOf(error) }, "the outbox does not take what the log has");
+      }
+    });
   }
 
   #stationTick(now: number): void {

@@ -24,6 +24,7 @@ export function openStation(
   mode: Mode,
   receiver: string | null,
   onFault: (error: unknown) => void,
+  onNews: () => void = () => undefined,
 ): Station | null {
   if (!enabled) return null;
   const peers = witnesses.map(peerOf);
@@ -39,8 +40,9 @@ export function openStation(
     mode,
     softwareVersion: SOFTWARE_VERSION,
     receiver,
-    ...(peers.length > 0 ? { witnesses: { peers, needed: enough } } : {}),
+    ...(peers.length > 0 ? { witnesses: { peers, needed: enough, onCosigned: onNews } } : {}),
     onFault,
+    onCheckpoint: onNews,
   });
 }
 

@@ -249,6 +249,27 @@ export const ConfigSchema = Type.Object(
           "What opens the log's commitments is let go after so many days of it; some 60 MB a day. Older fixes then cannot be shown to anybody.",
       }),
     }),
+    emit: section("Who is sent what (docs/emission.md); needs the station's log.", {
+      prover_push: Type.Array(Type.String({ pattern: "^(unix:/|https?://)\\S*( \\S+)?$" }), {
+        default: [],
+        description:
+          'Residency provers, who get coordinates: "unix:/path", "http://127.0.0.1:port/path", or "https://... <token>".',
+      }),
+      prover_pull: Type.Array(Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" }), {
+        default: [],
+        description:
+          "Names of provers that come and ask. What they have not taken is kept for them, however much.",
+      }),
+      federation_push: Type.Array(Type.String({ pattern: "^(unix:/|https?://)\\S*( \\S+)?$" }), {
+        default: [],
+        description:
+          'Federation nodes that are pushed to: "<url>" or "<url> <token>". They get nothing that tells of the place.',
+      }),
+      nats: Type.Array(Type.String({ pattern: "^(nats|tls)://\\S+$" }), {
+        default: [],
+        description: "Servers of one NATS JetStream cluster with the stream OSNMAD, for federation nodes.",
+      }),
+    }),
     log: section("The log, on standard error.", {
       level: oneOf(LOG_LEVELS, {
         default: "info",
