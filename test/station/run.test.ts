@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isSealedBy, openEnvelope } from "../../src/emit/envelope.js";
 import { OsnmadError } from "../../src/errors.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import type { ByteLink } from "../../src/source/byte-link.js";
@@ -91,7 +92,7 @@ describe("a daemon with two witnesses", () => {
     bench = await startBench({
       material,
       dataDirectory,
-      config: { "station.witnesses": lines, "station.needed": 2 },
+      config: { "station.witnesses": lines, "station.needed": 2, "emit.prover_pull": ["prover"] },
       // The link starts when the bench is there to be asked.
       open: async () => {
         while (bench === null) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -164,6 +165,38 @@ describe("a daemon with two witnesses", () => {
       answer: { audited: [{}, {}, {}, {}] },
     });
     expect((await fetch(url(`/v1/challenges/${"00".repeat(32)}`))).status).toBe(404);
+  });
+
+  it("hands leaves, checkpoints and cosignatures to federations, and fixes to its prover alone", async () => {
+    interface Page {
+      readonly messages: readonly { readonly key: string; readonly envelope: string }[];
+    }
+    const statements = async (path: string) => {
+      const { messages } = (await (await fetch(url(path))).json()) as Page;
+      return messages.map(({ envelope }) => {
+        const opened = openEnvelope(Buffer.from(envelope, "base64"))!;
+        expect(isSealedBy(opened, key.publicKey)).toBe(true);
+        expect(opened.mode).toBe("simulated");
+        return opened.statement;
+      });
+    };
+    const federation = await statements("/v1/federation/messages?limit=1024");
+    const leaves = federation.flatMap((one) => (one.kind === "leaf" ? [one.index] : []));
+    expect(leaves).toEqual([...leaves.keys()]);
+    expect(leaves.length).toBeGreaterThan(3);
+    expect(new Set(federation.map(({ kind }) => kind))).toEqual(
+      new Set(["leaf", "checkpoint", "cosignature"]),
+    );
+    const prover = await statements("/v1/prover/fixes?consumer=prover&limit=1024");
+    const given = prover.flatMap((one) => (one.kind === "fix" ? [one] : []));
+    expect(given.length).toBeGreaterThan(0);
+    const { record, evidence } = given.at(-1)!;
+    expect((JSON.parse(Buffer.from(record).toString()) as FixRecord).own).not.toBeNull();
+    expect(evidence).not.toBeNull();
+    expect((await fetch(url("/v1/prover/fixes?consumer=other"))).status).toBe(404);
+    expect(await (await fetch(url("/v1/emission"))).json()).toMatchObject({
+      consumers: [{ name: "prover" }],
+    });
   });
 
   it("forgets what opens old leaves, and nothing else", () => {
