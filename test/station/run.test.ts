@@ -195,7 +195,7 @@ describe("a daemon with two witnesses", () => {
     expect(evidence).not.toBeNull();
     expect((await fetch(url("/v1/prover/fixes?consumer=other"))).status).toBe(404);
     expect(await (await fetch(url("/v1/emission"))).json()).toMatchObject({
-      consumers: [{ name: "prover" }],
+      consumers: [{ consumer: "prover" }],
     });
   });
 
