@@ -10,21 +10,10 @@ import {
   sign,
   type KeyObject,
 } from "node:crypto";
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  rmSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, constants, fstatSync, linkSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OsnmadError } from "../errors.js";
+import { flushFolder, writeFlushed } from "../trust/flushed-file.js";
 import { makeFolder } from "../trust/folder.js";
 import { readUpTo, reasonOf } from "../trust/state-store.js";
 import type { Signer } from "./signer.js";
@@ -121,27 +110,6 @@ function signerOf(key: KeyObject): Signer {
     // An error of signing is a rejection, as it would be of a key in hardware.
     sign: async (message) => Uint8Array.from(sign(null, message, key)),
   };
-}
-
-function writeFlushed(path: string, text: string | Buffer): void {
-  const descriptor = openSync(path, "wx", 0o600);
-  try {
-    fchmodSync(descriptor, 0o600);
-    writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function flushFolder(path: string): void {
-  if (process.platform === "win32") return; // Windows cannot open a folder.
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function unusable(path: string, why: string, cause?: unknown): OsnmadError {

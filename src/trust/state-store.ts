@@ -13,18 +13,16 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
-  fchmodSync,
-  fsyncSync,
   openSync,
   readdirSync,
   readSync,
   renameSync,
   statSync,
   unlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { flushFolder, writeFlushed } from "./flushed-file.js";
 import { makeFolder } from "./folder.js";
 import { OsnmadError } from "../errors.js";
 import { canonicalJson } from "../evidence/canonical-json.js";
@@ -148,28 +146,6 @@ function refuseToOverwriteNewer(dir: string, file: string): void {
   } catch (error) {
     // Damage is no reason to keep the damaged file; its reader was told when it loaded.
     if (error instanceof OsnmadError && error.code === "OSN_STATE_NEWER") throw error;
-  }
-}
-
-function writeFlushed(path: string, text: string): void {
-  // wx: never through a link somebody put there.
-  const descriptor = openSync(path, "wx", 0o600);
-  try {
-    fchmodSync(descriptor, 0o600);
-    writeFileSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function flushFolder(dir: string): void {
-  if (process.platform === "win32") return; // Windows cannot open a folder.
-  const descriptor = openSync(dir, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
   }
 }
 
