@@ -7,6 +7,7 @@
  * text that reads back as the same double. The format is documented member by member in docs/evidence.md.
  */
 import { createHash, hash } from "node:crypto";
+import { GST_END } from "../inav/gst.js";
 import type { DataRule } from "../pipeline/records.js";
 import { canonicalJson } from "./canonical-json.js";
 import * as is from "./schema.js";
@@ -145,11 +146,10 @@ const MAX_TAGS = 64;
 const MAX_PAYLOAD_BYTES = 16 + 255 * 32;
 const MAX_RECORD_DEPTH = 8;
 const MAX_RECORD_TEXT = 4096;
-/** Until WN 4096, in 2078; MACSEQ and walks need no more of it than that it is whole seconds. */
-const MAX_GST = 4096 * 604_800 - 1;
 
 const svid = is.integer(1, 36);
-const gst = is.integer(0, MAX_GST);
+/** MACSEQ and walks need no more of it than that it is whole seconds. */
+const gst = is.integer(0, GST_END - 1);
 
 const SCHEMAS: Readonly<Record<ObjectKind, Check>> = {
   "public-key": is.members({

@@ -6,7 +6,7 @@
 import { decodeMessage } from "gnss-ubx";
 import { decodeEphemeris } from "../ephemeris/ephemeris.js";
 import { e1Health } from "../ephemeris/health.js";
-import { formatGst, gstOf, GST_TO_UNIX, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
+import { formatGst, GST_END, gstOf, GST_TO_UNIX, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
 import type { EvidenceRecord } from "../pipeline/records.js";
 import { measurementEpoch } from "../position/measurements.js";
 import { EPHEMERIS_VALIDITY_SECONDS, UnverifiedSatellite } from "../position/satellite.js";
@@ -84,7 +84,7 @@ class FixJudge {
       this.#fail("record", "type", "is no fix");
       return null;
     }
-    if (typeof gst !== "number" || !(gst >= 0 && gst < 4096 * 604_800)) {
+    if (typeof gst !== "number" || !(gst >= 0 && gst < GST_END)) {
       this.#fail("record", "gst", "is no GST");
       return null;
     }

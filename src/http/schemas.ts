@@ -4,6 +4,7 @@
  */
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
+import { GST_END } from "../inav/gst.js";
 import { MAX_PAGE } from "../store/paging.js";
 
 const list = <Item extends TSchema>(item: Item, options: { description?: string } = {}) =>
@@ -536,7 +537,7 @@ export const EventsQuery = Type.Object(
     since: Type.Optional(
       Type.Number({
         minimum: 0,
-        maximum: 4096 * 604_800,
+        maximum: GST_END,
         description: "Linear GST in seconds. Events that have no time are always among the answer.",
       }),
     ),

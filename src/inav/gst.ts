@@ -5,6 +5,8 @@
  */
 
 export const SECONDS_IN_WEEK = 604_800;
+/** Where the 12-bit week number ends, in 2078: no linear GST of a record, a key or a search is at or beyond it. */
+export const GST_END = 4096 * SECONDS_IN_WEEK;
 /** Length of an I/NAV subframe, seconds. */
 export const SUBFRAME_SECONDS = 30;
 /** Unix time of GST 0 before leap seconds are taken off: unix = gst + GST_TO_UNIX - dtLS. */

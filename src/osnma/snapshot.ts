@@ -3,7 +3,7 @@
  * out, so that restoring neither throws nor does unbounded work. What it is worth is decided by signatures and
  * hashes when it is restored.
  */
-import { SUBFRAME_SECONDS } from "../inav/gst.js";
+import { GST_END, SUBFRAME_SECONDS } from "../inav/gst.js";
 import type { OsnmaSnapshot } from "./engine.js";
 import type { KeyRingSnapshot } from "./key-ring.js";
 
@@ -13,8 +13,6 @@ const MAX_ENTRIES = 256;
 const MAX_DSM_BYTES = 182;
 const MAX_KEY_BYTES = 32;
 const MAX_POINT_BYTES = 67;
-/** End of the 12-bit week number. */
-const MAX_GST = 4096 * 604_800;
 
 type Kept = OsnmaSnapshot["chains"][number];
 type KeptKey = KeyRingSnapshot["keys"][number];
@@ -83,7 +81,7 @@ function isStatus(value: unknown): value is NonNullable<OsnmaSnapshot["status"]>
     (value["header"] as number) >= 0 &&
     (value["header"] as number) <= 255 &&
     Number.isInteger(value["effectiveGst"]) &&
-    Math.abs(value["effectiveGst"] as number) < MAX_GST
+    Math.abs(value["effectiveGst"] as number) < GST_END
   );
 }
 
@@ -102,7 +100,7 @@ function isChain(value: unknown): value is Kept {
     Number.isInteger(newestGst) &&
     (newestGst as number) % SUBFRAME_SECONDS === 0 &&
     (newestGst as number) >= -SUBFRAME_SECONDS &&
-    (newestGst as number) < MAX_GST &&
+    (newestGst as number) < GST_END &&
     isHex(newestKey, MAX_KEY_BYTES)
   );
 }

@@ -1,9 +1,8 @@
 /** The instants that are searched by, as integers of milliseconds, and their written forms (RFC 3339 section 5.6). */
+import { GST_END } from "../inav/gst.js";
 
 const RFC3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 const GST = /^\d{1,10}(\.\d{1,9})?$/;
-/** 4096 weeks: where the 12-bit week number ends. */
-const MAX_GST_SECONDS = 4096 * 604_800;
 
 /** Milliseconds since 1970 of an RFC 3339 date-time, null where it is none. A leap second is the next second. */
 export function parseUtcMs(text: string): number | null {
@@ -22,7 +21,7 @@ export function parseUtcMs(text: string): number | null {
 /** Milliseconds of a linear GST in seconds. */
 export function gstMsOf(gstSeconds: number): number {
   if (typeof gstSeconds !== "number") throw new TypeError("gst: expected a number");
-  if (!(gstSeconds >= 0 && gstSeconds < MAX_GST_SECONDS)) throw new RangeError("gst: outside of 4096 weeks");
+  if (!(gstSeconds >= 0 && gstSeconds < GST_END)) throw new RangeError("gst: outside of 4096 weeks");
   return Math.round(gstSeconds * 1000);
 }
 
@@ -32,7 +31,7 @@ export type Instant = { readonly scale: "gst" | "utc"; readonly ms: number };
 export function parseInstant(text: string): Instant | null {
   if (GST.test(text)) {
     const seconds = Number(text);
-    return seconds < MAX_GST_SECONDS ? { scale: "gst", ms: gstMsOf(seconds) } : null;
+    return seconds < GST_END ? { scale: "gst", ms: gstMsOf(seconds) } : null;
   }
   const ms = parseUtcMs(text);
   return ms === null ? null : { scale: "utc", ms };
