@@ -14,8 +14,10 @@ const PAGES_PER_SUBFRAME = 15;
 /** Word (16 bytes), HKROOT byte, four MACK bytes: all of a page that anything here uses. */
 const PAGE_BYTES = 21;
 const MAX_GST = 2 ** 40;
-const EPOCH_SLOTS = 2 ** DEPTH.fixes;
-const SUBFRAME_MILLISECONDS = SUBFRAME_SECONDS * 1000;
+/** Slots for the seconds of a subframe; the last two stay empty. */
+const EPOCH_SECONDS = 32;
+/** Parts of a second, 31.25 ms each. */
+const EPOCH_PARTS = 2 ** DEPTH.fixes / EPOCH_SECONDS;
 
 /** The pages of one satellite on one band in one subframe. */
 export interface PagesItem {
@@ -74,13 +76,15 @@ export function tagsSlot(svid: number): number {
 }
 
 /**
- * Slot of an epoch in its subframe, some 29 ms each: receivers measure up to 25 times a second. Null where the
- * epoch is not in the subframe.
+ * Slot of an epoch in its subframe: which 32nd of a second, then which second. Receivers measure up to 25 times a
+ * second, mostly at the same moments of each: such epochs stand side by side, and their tree is a third of the
+ * hashes that it would be in order of time. Null where the epoch is not in the subframe.
  */
 export function epochSlot(gstMs: number, subframeGst: number): number | null {
   const offset = gstMs - subframeGst * 1000;
-  if (!(offset >= 0 && offset < SUBFRAME_MILLISECONDS)) return null;
-  return Math.floor((offset * EPOCH_SLOTS) / SUBFRAME_MILLISECONDS);
+  if (!(offset >= 0 && offset < SUBFRAME_SECONDS * 1000)) return null;
+  const part = Math.floor(((offset % 1000) * EPOCH_PARTS) / 1000);
+  return part * EPOCH_SECONDS + Math.floor(offset / 1000);
 }
 
 /** What of a page is committed to. */

@@ -174,7 +174,9 @@ describe("items", () => {
   it("have the slot of their satellite or epoch, and epochs of other subframes have none", () => {
     expect(pagesSlot(36, "E5b")).toBe(100);
     expect(epochSlot(30_000, 30)).toBe(0);
-    expect(epochSlot(59_999, 30)).toBe(1023);
+    expect(epochSlot(31_000, 30)).toBe(1);
+    expect(epochSlot(30_032, 30)).toBe(32);
+    expect(epochSlot(59_999, 30)).toBe(31 * 32 + 29);
     expect(epochSlot(60_000, 30)).toBeNull();
     expect(epochSlot(29_999, 30)).toBeNull();
     // 25 epochs a second, as fast as receivers go: no two in one slot.
