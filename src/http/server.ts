@@ -2,7 +2,6 @@
  * The HTTP server: fastify with one plugin per resource. Reads only; beyond this machine only with tokens; every
  * refusal is a problem document (RFC 9457).
  */
-import swagger from "@fastify/swagger";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify, LogController } from "fastify";
 import { STATUS_CODES } from "node:http";
@@ -11,6 +10,8 @@ import { OsnmadError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import type { Token } from "../store/token-file.js";
 import { refusal } from "./access.js";
+import { Description } from "./description.js";
+import { lateValidators } from "./late-validators.js";
 import { anyAddress, isLoopbackHostHeader, isLoopbackPeer, loopbackAddress } from "./loopback.js";
 import type { Problem } from "./problem.js";
 import { PROBLEM_TYPE, ProblemError, problemOf, sendProblem } from "./problem.js";
@@ -23,7 +24,6 @@ import { docsRoutes } from "./routes/docs.js";
 import { eventRoutes } from "./routes/events.js";
 import { fixRoutes } from "./routes/fixes.js";
 import { healthRoutes } from "./routes/health.js";
-import { openapiRoutes } from "./routes/openapi.js";
 import { osnmaRoutes } from "./routes/osnma.js";
 import { satelliteRoutes } from "./routes/satellites.js";
 import { statusRoutes } from "./routes/status.js";
@@ -86,12 +86,20 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       sendProblem(reply as unknown as FastifyReply, problemOfError(error));
     },
     clientErrorHandler: refuseUnparsable,
+    schemaController: {
+      compilersFactory: {
+        buildValidator: lateValidators,
+        // The records are what the schemas say (a test holds them together), so they go out as they are.
+        buildSerializer: () => () => (data) => JSON.stringify(data),
+      },
+    },
   });
-  // The records are what the schemas say (a test holds them together), so they go out as they are.
-  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
 
   const methodsOf = new Map<string, Set<string>>();
-  app.addHook("onRoute", ({ url, method }) => {
+  const description = new Description(version, SHARED_SCHEMAS);
+  app.addHook("onRoute", (route) => {
+    description.add(route);
+    const { url, method } = route;
     const methods = methodsOf.get(url) ?? new Set();
     for (const name of [method].flat()) methods.add(name);
     methodsOf.set(url, methods);
@@ -159,21 +167,6 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   });
 
   for (const schema of SHARED_SCHEMAS) app.addSchema(schema);
-  app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "osnmad",
-        version,
-        description:
-          "Authenticated Galileo navigation data and graded fixes. `corroborated`: the receiver's solution agrees with authenticated data. `unverified` fixes are given only when asked for.",
-      },
-    },
-    refResolver: {
-      buildLocalReference: (json: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) =>
-        typeof json.$id === "string" ? json.$id : `schema-${index}`,
-    },
-  });
   const context: RouteContext = {
     store,
     status,
@@ -191,8 +184,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.register(authenticatedRoutes, context);
   app.register(captureRoutes, context);
   app.register(streamRoutes, context);
-  app.register(openapiRoutes);
-  app.register(docsRoutes);
+  app.register(docsRoutes, { description });
   return app;
 }
 

@@ -193,6 +193,12 @@ describe("the description to be browsed", () => {
       expect(file.statusCode, source).toBe(200);
       expect(file.headers["content-security-policy"], source).toBe(policy);
     }
+    const missing = await get(app, "/docs/static/nothing.js");
+    expect([missing.status, missing.type, missing.body.code]).toEqual([
+      404,
+      "application/problem+json",
+      "OSN_NOT_FOUND",
+    ]);
     // Nothing stands in the page that the policy would have to allow.
     expect(page.body).not.toMatch(/<style|style="|<script>|on\w+="/);
   });

@@ -1,29 +1,35 @@
-/** `/docs`: the description, to be browsed. Swagger UI's own files, from this server and nowhere else. */
-import swaggerUi from "@fastify/swagger-ui";
+/** `/openapi.json`, the description of this API, and `/docs`, to browse it: Swagger UI's own files, from this server. */
 import type { FastifyPluginCallback } from "fastify";
+import { PAGE_PATHS, type Description } from "../description.js";
+import { problemOf, sendProblem } from "../problem.js";
+import { NoQuery, PROBLEMS } from "../schemas.js";
 
-/**
- * Scripts and style sheets are files of this server; nothing runs that stands in the page, and nothing is loaded
- * from or sent elsewhere. The images of Swagger UI's style sheet are data.
- */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "form-action 'none'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
-export const docsRoutes: FastifyPluginCallback = (app, _options, done) => {
-  // What is sent here is no record: fastify's own way of writing strings and files is kept.
-  app.register(swaggerUi, {
-    routePrefix: "/docs",
-    staticCSP: POLICY,
-    uiConfig: { deepLinking: false, tryItOutEnabled: true, validatorUrl: null },
-    theme: { title: "osnmad" },
-  });
+export const docsRoutes: FastifyPluginCallback<{ readonly description: Description }> = (
+  app,
+  { description },
+  done,
+) => {
+  app.get(
+    "/openapi.json",
+    {
+      schema: {
+        summary: "This description (OpenAPI 3.1)",
+        querystring: NoQuery,
+        response: { 200: { type: "object", additionalProperties: true }, ...PROBLEMS },
+      },
+    },
+    () => description.document(),
+  );
+  for (const path of PAGE_PATHS) {
+    app.get(path, { schema: { hide: true } }, async (request, reply) => {
+      const { status, headers, body } = await description.page(request.url, request.headers);
+      if (status === 404) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "There is no such page."));
+      return reply
+        .code(status)
+        .headers(headers)
+        .send(body.length === 0 ? undefined : body);
+    });
+  }
+  app.addHook("onClose", () => description.close());
   done();
 };
