@@ -127,9 +127,12 @@ export function startBench(options: BenchOptions): Promise<Bench> {
       dataDirectory,
       stop: controller.signal,
       onStarted: (daemon) => {
-        clock.follow = () => daemon.live.pipeline.engine.now;
+        // After a gap in the line the epochs say so before the pages: those must fit a clock that is right already.
+        let epoch = Number.NEGATIVE_INFINITY;
+        clock.follow = () => Math.max(daemon.live.pipeline.engine.now, epoch);
         daemon.onCommitted((committed) => {
           records.push(...committed);
+          for (const record of committed) if (record.type === "fix") epoch = Math.max(epoch, record.gst);
         });
         options.onStarted?.(daemon);
         resolve({
