@@ -31,6 +31,7 @@ import type { LineFinding } from "../source/line-watch.js";
 import { openLink } from "../source/open-link.js";
 import { PortFinder } from "../source/port-finder.js";
 import { takeLock } from "../source/port-lock.js";
+import type { DiscoveryOptions } from "../source/serial-discovery.js";
 import { BAUD_RATES } from "../source/serial.js";
 import { openStore } from "../store/store.js";
 import { TokenWatch } from "../store/token-file.js";
@@ -67,8 +68,10 @@ export interface DaemonOptions {
   readonly view?: { readonly out: Writable; readonly isTerminal: boolean } | null;
   readonly logger?: Logger;
   readonly times?: Partial<ConnectionTimes>;
-  /** Another way to a link than what the configuration names. */
-  readonly open?: () => Promise<ByteLink>;
+  /** Another way to a link at the port that was found than `openLink`. */
+  readonly open?: typeof openLink;
+  /** Where ports are looked for. Default: this machine's /dev and /sys. */
+  readonly discovery?: DiscoveryOptions;
   readonly onStarted?: (daemon: RunningDaemon) => void;
 }
 
@@ -234,7 +237,7 @@ class Daemon implements RunningDaemon {
               block.above(line);
             },
       );
-    this.#finder = new PortFinder(config.receiver.port);
+    this.#finder = new PortFinder(config.receiver.port, options.discovery);
     this.#accepted = config.receiver.unique_id === undefined;
     this.recorder = new RunRecorder(store, {
       mode: this.#mode,
@@ -303,7 +306,7 @@ class Daemon implements RunningDaemon {
     const finder = this.#finder;
     this.connection = new Connection(
       {
-        open: options.open ?? (() => this.#open()),
+        open: () => this.#open(),
         finite: finder.isFinite,
         ...(finder.isSerial ? { isPresent: () => finder.isPresent() } : {}),
         ...(finder.isSerial ? { baudRates: baud === "auto" ? BAUD_RATES : [baud] } : {}),
@@ -507,7 +510,8 @@ class Daemon implements RunningDaemon {
   async #open(): Promise<ByteLink> {
     const { baud } = this.#config.receiver;
     const port = await this.#finder.resolve();
-    return openLink(port, baud === "auto" ? {} : { baudRate: baud });
+    const open = this.#options.open ?? openLink;
+    return open(port, baud === "auto" ? {} : { baudRate: baud });
   }
 
   #connected(link: ByteLink, downMs: number | null): void {

@@ -46,31 +46,46 @@ export class PortFinder {
       this.#last = this.#again(ports) ?? theReceiver(ports);
       return this.#last.path;
     }
-    if (existsSync(this.#port)) {
-      const device = realpathSync(this.#port);
-      this.#last = portsNow(this.#options).find((port) => port.device === device) ?? this.#last;
-      return this.#port;
+    const { name, port } = this.#named(portsNow(this.#options));
+    if (name === null) {
+      const why = port === null ? "there is no such device" : `it is ${port.product ?? "another device"} now`;
+      throw new OsnmadError("OSN_PORT_NOT_FOUND", `${this.#port}: ${why}.`);
     }
-    const moved = this.#again(portsNow(this.#options));
-    if (moved === null)
-      throw new OsnmadError("OSN_PORT_NOT_FOUND", `${this.#port}: there is no such device.`);
-    this.#last = moved;
-    return moved.path;
+    this.#last = port ?? this.#last;
+    return name;
   }
 
   /** Whether there is something to open now; cheap. */
   isPresent(): boolean {
     if (!this.isSerial) return true;
-    const ports = (): FoundPort[] => portsNow(this.#options);
-    if (this.#port === "auto") return ports().some(({ ublox }) => ublox);
-    return existsSync(this.#port) || this.#again(ports()) !== null;
+    const ports = portsNow(this.#options);
+    if (this.#port === "auto") return ports.some(({ ublox }) => ublox);
+    return this.#named(ports).name !== null;
+  }
+
+  /**
+   * What to open for the device that the user named: it, or what was open last where that has another name now. No
+   * name where there is neither; `port` is what the system tells of the device.
+   */
+  #named(ports: readonly FoundPort[]): { readonly name: string | null; readonly port: FoundPort | null } {
+    const last = this.#last;
+    const moved = this.#again(ports);
+    let here: FoundPort | null = null;
+    if (existsSync(this.#port)) {
+      const device = realpathSync(this.#port);
+      here = ports.find((port) => port.device === device) ?? null;
+      // The system gives a name that became free to whatever is plugged in next.
+      const taken = last?.ublox === true && here?.ublox === false;
+      if (!taken) return { name: this.#port, port: here };
+    }
+    return moved === null ? { name: null, port: here } : { name: moved.path, port: moved };
   }
 
   /** The port that was open last, under whatever name it has now. */
   #again(ports: readonly FoundPort[]): FoundPort | null {
     const last = this.#last;
     if (last === null) return null;
-    const byName = ports.find(({ path }) => path === last.path && last.path !== last.device);
+    const byName = ports.find(({ path, lasting }) => lasting && path === last.path);
     if (byName !== undefined) return byName;
     const alike = ports.filter(
       (port) =>

@@ -13,6 +13,8 @@ export const UBLOX_VENDOR_ID = "1546";
 export interface FoundPort {
   /** What to open: the name by id where there is one, which survives a replug; else the device. */
   readonly path: string;
+  /** Whether `path` is a name by id. */
+  readonly lasting: boolean;
   /** The device itself, for example /dev/ttyACM0. */
   readonly device: string;
   /** USB vendor and product, lower-case hexadecimal; null where unknown. */
@@ -89,7 +91,8 @@ export function theReceiver(ports: readonly FoundPort[]): FoundPort {
 
 function merged(a: FoundPort, b: FoundPort): FoundPort {
   return {
-    path: a.path === a.device ? b.path : a.path,
+    path: b.lasting && !a.lasting ? b.path : a.path,
+    lasting: a.lasting || b.lasting,
     device: a.device,
     vendorId: a.vendorId ?? b.vendorId,
     productId: a.productId ?? b.productId,
@@ -108,6 +111,7 @@ function portsById(dev: string): FoundPort[] {
     if (device === null) continue;
     ports.push({
       path,
+      lasting: true,
       device,
       vendorId: null,
       productId: null,
@@ -133,10 +137,11 @@ function portsOfSysfs(dev: string, sys: string): FoundPort[] {
     for (let level = 0; level < USB_DEPTH; level++, at = dirname(at)) {
       const vendorId = textIn(join(at, "idVendor"));
       if (vendorId === null) continue;
-      const device = join(dev, name);
+      const path = join(dev, name);
       ports.push({
-        path: device,
-        device,
+        path,
+        lasting: false,
+        device: realOf(path) ?? path,
         vendorId: vendorId.toLowerCase(),
         productId: textIn(join(at, "idProduct"))?.toLowerCase() ?? null,
         product: textIn(join(at, "product")),
@@ -161,6 +166,7 @@ async function listedPorts(list: DiscoveryOptions["list"]): Promise<FoundPort[]>
     .filter(({ vendorId }) => vendorId !== undefined)
     .map(({ path, vendorId, productId, manufacturer, serialNumber }) => ({
       path,
+      lasting: false,
       device: realOf(path) ?? path,
       vendorId: vendorId?.toLowerCase() ?? null,
       productId: productId?.toLowerCase() ?? null,

@@ -108,7 +108,6 @@ export interface BenchOptions extends Partial<Omit<DaemonOptions, "config" | "st
 /** Starts a daemon and resolves when it runs. */
 export function startBench(options: BenchOptions): Promise<Bench> {
   const { config = {}, ...rest } = options;
-  const port = String(config["receiver.port"] ?? "auto");
   const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), "osnmad-daemon-"));
   const clock = new FollowingClock();
   const controller = new AbortController();
@@ -122,7 +121,7 @@ export function startBench(options: BenchOptions): Promise<Bench> {
       setup: null,
       makeRecording: null,
       logger: silent,
-      open: async () => inSmallPieces(await openLink(port)),
+      open: async (port, how) => inSmallPieces(await openLink(port, how)),
       ...rest,
       dataDirectory,
       stop: controller.signal,
