@@ -1,33 +1,13 @@
 /**
- * `canonicalJson(encodeRecord(value))` in one pass: the text by which a fix record is hashed, for every fix. The
- * order of members is remembered by the names that an object has, since records are of a few shapes; the same in two
- * steps took three times as long (docs/hot-paths.md).
+ * `canonicalJson(encodeRecord(value))` in one pass: the text by which a fix record is hashed, for every fix. The same
+ * in two steps took three times as long (docs/hot-paths.md). Nothing is cut off a text that was just put together:
+ * that would copy it at every level.
  */
+
+import { shapeOf } from "./shapes.js";
 
 /** As canonicalJson; bounds the recursion. */
 const MAX_NESTING = 64;
-/** Names of members, in order, with what goes before each; a fix has some 20 shapes. */
-interface Shape {
-  /** As they came. */
-  readonly given: readonly string[];
-  readonly names: readonly string[];
-  readonly heads: readonly string[];
-}
-const MAX_SHAPES = 256;
-const shapes = new Map<string, Shape>();
-
-function shapeOf(given: readonly string[]): Shape {
-  const key = given.join();
-  const known = shapes.get(key);
-  // Names may hold a comma themselves.
-  if (known?.given.length === given.length && given.every((name, i) => name === known.given[i])) return known;
-  const names = [...given].sort();
-  const shape = { given, names, heads: names.map((name) => `,${JSON.stringify(name)}:`) };
-  if (shapes.size >= MAX_SHAPES) shapes.clear();
-  shapes.set(key, shape);
-  return shape;
-}
-
 /**
  * @param without a member of `record` itself that is left out
  * @param known texts of objects that will not change any more: used where there is one, and not added to
@@ -48,9 +28,9 @@ function membersOf(
   for (let i = 0; i < names.length; i++) {
     const member = value[names[i]];
     if (member === undefined || names[i] === without) continue;
-    text += heads[i] + textOf(member, depth + 1, known);
+    text += (text === "" ? "{" : ",") + heads[i] + textOf(member, depth + 1, known);
   }
-  return `{${text.slice(1)}}`;
+  return text === "" ? "{}" : `${text}}`;
 }
 
 function textOf(value: unknown, depth: number, known: WeakMap<object, string> | undefined): string {
@@ -65,8 +45,8 @@ function textOf(value: unknown, depth: number, known: WeakMap<object, string> | 
   if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
   if (Array.isArray(value)) {
     let text = "";
-    for (const item of value) text += `,${textOf(item, depth + 1, known)}`;
-    return `[${text.slice(1)}]`;
+    for (const item of value) text += (text === "" ? "[" : ",") + textOf(item, depth + 1, known);
+    return text === "" ? "[]" : `${text}]`;
   }
   if (typeof value === "object") {
     const text = known?.get(value);

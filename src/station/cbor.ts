@@ -15,7 +15,7 @@ const MAX_DEPTH = 12;
  * every integer: that was most of what a leaf cost. A test holds this against cborg.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new Writer();
+  writer.begin();
   writer.value(value, 0);
   return writer.bytes();
 }
@@ -23,13 +23,20 @@ export function encodeCbor(value: CborValue): Uint8Array {
 /** Major types of RFC 8949 section 3.1. */
 const Major = { unsigned: 0, negative: 1, bytes: 2, array: 4, map: 5 } as const;
 const NULL = 0xf6;
+/** Room that is kept for the next value. */
+const MAX_KEPT_BYTES = 1 << 16;
 
 class Writer {
-  #buffer = Buffer.allocUnsafe(512);
+  #buffer = Buffer.allocUnsafe(1024);
   #at = 0;
 
+  begin(): void {
+    this.#at = 0;
+    if (this.#buffer.length > MAX_KEPT_BYTES) this.#buffer = Buffer.allocUnsafe(1024);
+  }
+
   bytes(): Uint8Array {
-    return Uint8Array.from(this.#buffer.subarray(0, this.#at));
+    return new Uint8Array(this.#buffer.subarray(0, this.#at));
   }
 
   value(value: unknown, depth: number): void {
@@ -97,6 +104,9 @@ class Writer {
     this.#buffer = larger;
   }
 }
+
+/** One for all: it is done with each value before the next. */
+const writer = new Writer();
 
 /** The value of bytes in deterministic form; null for all others, so that one value has one spelling. */
 export function decodeCbor(bytes: Uint8Array): CborValue | null {

@@ -98,6 +98,7 @@ export class SubframeCollector {
   readonly #emit: (closed: ClosedSubframe | ClosedGap) => void;
   /** The subframes not closed yet, by GST. */
   readonly #open = new Map<number, OpenSubframe>();
+  readonly #texts = new WeakMap<object, string>();
   /** Null before the first: the first subframe heard of is the first of the log. */
   #nextGst: number | null;
   #time: CollectedTime = { assurance: "none", boundMs: null };
@@ -158,8 +159,8 @@ export class SubframeCollector {
         gstMs,
         own: placeOf(own),
         receiver: placeOf(receiver),
-        evidence: evidence === null ? null : Uint8Array.from(Buffer.from(evidence, "hex")),
-        record: fixRecordDigest(record),
+        evidence: evidence === null ? null : Buffer.from(evidence, "hex"),
+        record: this.#digestOf(record),
       });
     });
   }
@@ -217,6 +218,14 @@ export class SubframeCollector {
     }
   }
 
+  /** Most of a record is what authenticated its satellites: the same objects for many epochs. */
+  #digestOf(record: FixRecord): Uint8Array {
+    for (const { authenticatedBy } of record.own?.satellites ?? []) {
+      if (!this.#texts.has(authenticatedBy)) this.#texts.set(authenticatedBy, canonicalJson(authenticatedBy));
+    }
+    return fixRecordDigest(record, this.#texts);
+  }
+
   /** The subframe, opened where it is the next or the one after; null where it was closed or is far ahead. */
   #at(gst: number): OpenSubframe | null {
     if (this.#nextGst === null || gst < this.#nextGst || gst > this.#nextGst + SUBFRAME_SECONDS) return null;
@@ -246,8 +255,8 @@ export class SubframeCollector {
 }
 
 /** SHA-256 of the canonical JSON of a whole fix record, as a fix item has it. */
-export function fixRecordDigest(record: FixRecord): Uint8Array {
-  return sha256(Buffer.from(canonicalJson(record), "utf8"));
+export function fixRecordDigest(record: FixRecord, known?: WeakMap<object, string>): Uint8Array {
+  return sha256(canonicalJson(record, known));
 }
 
 /**

@@ -8,7 +8,7 @@
  * Salts and these values come from one secret of the leaf, which never leaves the station.
  */
 import { createCipheriv } from "node:crypto";
-import { bytesEqual, HASH_BYTES, pairHash, sha256 } from "./merkle.js";
+import { bytesEqual, HASH_BYTES, pairHash, sha256Latin1 } from "./merkle.js";
 
 /** Hash algorithms of commitments; numbers are never reused. */
 export const SHA_256 = 1;
@@ -43,19 +43,27 @@ export interface Opening {
 /** The items of one category by slot. */
 export type Slots = ReadonlyMap<number, Uint8Array>;
 
-/** A value that comes from the secret: the salt of a slot, or what stands where a node has nothing below it. */
+/** Where a value that comes from the secret goes: the salt of a slot, or what stands where nothing is below a node. */
 interface Place {
   readonly domain: typeof DOMAIN.filler | typeof DOMAIN.salt;
   readonly height: number;
   readonly index: number;
+  /** Offset in the nodes of the tree; -1 for a salt. */
+  readonly at: number;
 }
+
+/** Two siblings behind the byte that goes before them: what the node above them is the hash of. */
+const PAIR_BYTES = 1 + 2 * HASH_BYTES;
 
 export class CommittedTree {
   readonly category: Category;
+  readonly root: Uint8Array;
   readonly #secret: Uint8Array;
   readonly #slots: Slots;
-  /** Hashes of nodes with an item below them, and the fillers beside those, by level (0 is a slot) and index. */
-  readonly #levels: Map<number, Uint8Array>[];
+  /** By height, in rising order: the nodes above that have something below them. */
+  readonly #parents: (readonly number[])[] = [];
+  /** Their two children each, from the slots up, in the same order. */
+  readonly #pairs: Buffer;
 
   /** `secret` is random, of this leaf alone, and kept for as long as anything is to be opened. */
   constructor(category: Category, slots: Slots, secret: Uint8Array) {
@@ -65,40 +73,65 @@ export class CommittedTree {
     this.#secret = secret;
     this.#slots = slots;
     const depth = DEPTH[category];
-    for (const slot of slots.keys()) checkSlot(category, slot);
-    const occupied = [new Set(slots.keys())];
-    for (let height = 0; height < depth; height++) {
-      const above = new Set<number>();
-      for (const index of occupied[height]) above.add(index >>> 1);
-      occupied.push(above);
-    }
-    const places: Place[] = [];
-    for (const slot of slots.keys()) places.push({ domain: DOMAIN.salt, height: 0, index: slot });
-    for (const [height, level] of occupied.entries()) {
-      // The root has no sibling; it is a filler itself where there is nothing at all.
-      if (height === depth && level.size === 0) places.push({ domain: DOMAIN.filler, height, index: 0 });
-      if (height === depth) continue;
-      for (const index of level) {
-        if (!level.has(index ^ 1)) places.push({ domain: DOMAIN.filler, height, index: index ^ 1 });
+    const occupied = [...slots.keys()].sort((a, b) => a - b);
+    for (const slot of occupied) checkSlot(category, slot);
+    const places = occupied.map((index): Place => ({ domain: DOMAIN.salt, height: 0, index, at: -1 }));
+    let length = 0;
+    for (let height = 0, level = occupied; height < depth; height++) {
+      const above: number[] = [];
+      for (let i = 0; i < level.length; i++) {
+        const index = level[i];
+        const at = length + PAIR_BYTES * above.length + 1;
+        above.push(index >>> 1);
+        if (level[i + 1] === (index ^ 1)) i++;
+        else {
+          const empty = index ^ 1;
+          places.push({ domain: DOMAIN.filler, height, index: empty, at: at + HASH_BYTES * (empty & 1) });
+        }
       }
+      this.#parents.push(above);
+      length += PAIR_BYTES * above.length;
+      level = above;
     }
+    // The root has no sibling; it is a filler itself where there is nothing at all.
+    if (slots.size === 0) places.push({ domain: DOMAIN.filler, height: depth, index: 0, at: 0 });
     const values = derive(secret, category, places);
-    this.#levels = occupied.map(() => new Map<number, Uint8Array>());
-    places.forEach(({ domain, height, index }, at) => {
-      if (domain === DOMAIN.filler) this.#levels[height].set(index, values[at]);
-    });
-    let at = 0;
-    for (const [slot, item] of slots) this.#levels[0].set(slot, itemHash(category, slot, values[at++], item));
-    for (let height = 0; height < depth; height++) {
-      const level = this.#levels[height];
-      for (const index of occupied[height + 1]) {
-        this.#levels[height + 1].set(index, nodeHash(level.get(index * 2)!, level.get(index * 2 + 1)!));
-      }
+    const value = (at: number): Buffer => values.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+    this.#pairs = Buffer.alloc(length);
+    if (slots.size === 0) {
+      this.root = Uint8Array.from(values);
+      return;
     }
+    for (let i = occupied.length; i < places.length; i++) this.#pairs.set(value(i), places[i].at);
+    let parent = -1;
+    for (let i = 0, pair = -PAIR_BYTES; i < occupied.length; i++) {
+      const slot = occupied[i];
+      if (slot >>> 1 !== parent) pair += PAIR_BYTES;
+      parent = slot >>> 1;
+      const digest = itemDigest(category, slot, value(i), slots.get(slot)!);
+      this.#pairs.write(digest, pair + 1 + HASH_BYTES * (slot & 1), "latin1");
+    }
+    this.root = Uint8Array.from(Buffer.from(this.#climb(), "latin1"));
   }
 
-  get root(): Uint8Array {
-    return this.#levels[DEPTH[this.category]].get(0)!;
+  /** Hashes level by level, each pair where it stands; the digest of the last one. */
+  #climb(): string {
+    let from = 0;
+    let digest = "";
+    for (const [height, parents] of this.#parents.entries()) {
+      let to = from + PAIR_BYTES * parents.length - PAIR_BYTES;
+      let grandparent = -1;
+      for (const index of parents) {
+        this.#pairs[from] = DOMAIN.node;
+        digest = sha256Latin1(this.#pairs.subarray(from, from + PAIR_BYTES));
+        from += PAIR_BYTES;
+        if (index >>> 1 !== grandparent) to += PAIR_BYTES;
+        grandparent = index >>> 1;
+        if (height + 1 < this.#parents.length)
+          this.#pairs.write(digest, to + 1 + HASH_BYTES * (index & 1), "latin1");
+      }
+    }
+    return digest;
   }
 
   /** Null where there is nothing in the slot. */
@@ -106,10 +139,15 @@ export class CommittedTree {
     const item = this.#slots.get(slot);
     if (item === undefined) return null;
     const path: Uint8Array[] = [];
-    for (let height = 0, index = slot; height < DEPTH[this.category]; height++, index >>>= 1) {
-      path.push(this.#levels[height].get(index ^ 1)!);
+    let from = 0;
+    for (const [height, parents] of this.#parents.entries()) {
+      const index = slot >>> height;
+      const at = from + PAIR_BYTES * parents.indexOf(index >>> 1) + 1 + HASH_BYTES * ((index & 1) ^ 1);
+      path.push(Uint8Array.from(this.#pairs.subarray(at, at + HASH_BYTES)));
+      from += PAIR_BYTES * parents.length;
     }
-    const [salt] = derive(this.#secret, this.category, [{ domain: DOMAIN.salt, height: 0, index: slot }]);
+    const place: Place = { domain: DOMAIN.salt, height: 0, index: slot, at: -1 };
+    const salt = Uint8Array.from(derive(this.#secret, this.category, [place]));
     return { category: this.category, slot, item, salt, path };
   }
 }
@@ -130,15 +168,20 @@ export function verifyOpening(opening: Opening, root: Uint8Array): boolean {
 
 /** SHA-256(0x10 || category || slot, 16 bits || salt || length, 32 bits || item). */
 export function itemHash(category: Category, slot: number, salt: Uint8Array, item: Uint8Array): Uint8Array {
+  return Uint8Array.from(Buffer.from(itemDigest(category, slot, salt, item), "latin1"));
+}
+
+const itemInput = Buffer.alloc(8 + SALT_BYTES + MAX_ITEM_BYTES);
+
+function itemDigest(category: Category, slot: number, salt: Uint8Array, item: Uint8Array): string {
   if (item.length > MAX_ITEM_BYTES) throw new RangeError(`an item has at most ${MAX_ITEM_BYTES} bytes`);
-  const input = Buffer.allocUnsafe(8 + SALT_BYTES + item.length);
-  input[0] = DOMAIN.item;
-  input[1] = categoryNumber(category);
-  input.writeUInt16BE(slot, 2);
-  input.set(salt, 4);
-  input.writeUInt32BE(item.length, 4 + SALT_BYTES);
-  input.set(item, 8 + SALT_BYTES);
-  return sha256(input);
+  itemInput[0] = DOMAIN.item;
+  itemInput[1] = categoryNumber(category);
+  itemInput.writeUInt16BE(slot, 2);
+  itemInput.set(salt, 4);
+  itemInput.writeUInt32BE(item.length, 4 + SALT_BYTES);
+  itemInput.set(item, 8 + SALT_BYTES);
+  return sha256Latin1(itemInput.subarray(0, 8 + SALT_BYTES + item.length));
 }
 
 /** As it stands in items and secrets: 1 for pages and so on. */
@@ -152,24 +195,25 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 
 /**
  * AES-256 under the secret is a pseudo-random function of the place: two blocks for each value, no input twice, far
- * below 2^64 of them. One call for all places of a tree, which is what it costs least as.
+ * below 2^64 of them. One call for all places of a tree, which is what it costs least as. 32 bytes for each place.
  */
-function derive(secret: Uint8Array, category: Category, places: readonly Place[]): Uint8Array[] {
+function derive(secret: Uint8Array, category: Category, places: readonly Place[]): Buffer {
   const input = Buffer.alloc(places.length * 2 * BLOCK_BYTES);
-  places.forEach(({ domain, height, index }, at) => {
+  const number = categoryNumber(category);
+  let start = 0;
+  for (const { domain, height, index } of places) {
     for (let half = 0; half < 2; half++) {
-      const start = (2 * at + half) * BLOCK_BYTES;
       input[start] = domain;
-      input[start + 1] = categoryNumber(category);
+      input[start + 1] = number;
       input[start + 2] = height;
       input[start + 3] = half;
-      input.writeUInt16BE(index, start + 4);
+      input[start + 4] = index >>> 8;
+      input[start + 5] = index & 0xff;
+      start += BLOCK_BYTES;
     }
-  });
+  }
   // Single blocks of a counter of our own, never data: the mode without chaining is the function itself.
-  const output = createCipheriv("aes-256-ecb", secret, null).setAutoPadding(false).update(input);
-  const { buffer, byteOffset } = output;
-  return places.map((_, at) => new Uint8Array(buffer, byteOffset + at * HASH_BYTES, HASH_BYTES));
+  return createCipheriv("aes-256-ecb", secret, null).setAutoPadding(false).update(input);
 }
 
 function checkSlot(category: Category, slot: number): void {

@@ -11,7 +11,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { closeSync, constants, fstatSync, linkSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { flushFolder, writeFlushed } from "../trust/flushed-file.js";
 import { makeFolder } from "../trust/folder.js";
@@ -88,19 +88,6 @@ export function replaceKey(from: string, path: string): void {
 export function removeKey(path: string): void {
   rmSync(path, { force: true });
   flushFolder(dirname(path));
-}
-
-/** Replaces a file as a whole: the old text or the new one is there after a cut of power, and on disk on return. */
-export function writeWhole(directory: string, name: string, text: string): void {
-  const temporary = join(directory, `.${name}.${randomBytes(6).toString("hex")}.tmp`);
-  writeFlushed(temporary, text);
-  try {
-    renameSync(temporary, join(directory, name));
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  flushFolder(directory);
 }
 
 function signerOf(key: KeyObject): Signer {

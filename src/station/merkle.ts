@@ -40,10 +40,16 @@ export function pairHash(prefix: number, left: Uint8Array, right: Uint8Array): U
   return sha256(pair);
 }
 
-/** In one call and by way of a string: objects and buffers of Node's own for 65 bytes cost more than the hash. */
-export function sha256(input: Uint8Array): Uint8Array {
-  const { buffer, byteOffset, length } = Buffer.from(digest("sha256", input, "binary"), "latin1");
+/** In one call and by way of a string: objects and buffers of Node's own for 65 bytes cost more than the hash. Text
+ * is hashed as UTF-8. */
+export function sha256(input: Uint8Array | string): Uint8Array {
+  const { buffer, byteOffset, length } = Buffer.from(sha256Latin1(input), "latin1");
   return new Uint8Array(buffer, byteOffset, length);
+}
+
+/** The 32 bytes as characters of Latin-1, for who writes them where they belong and needs no array. */
+export function sha256Latin1(input: Uint8Array | string): string {
+  return digest("sha256", input, "binary");
 }
 
 /**

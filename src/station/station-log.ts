@@ -4,16 +4,16 @@
  * out. Edge. Format and reasons: docs/station-log.md.
  */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import type { Mode } from "../pipeline/records.js";
 import { asStoreError } from "../store/faults.js";
 import { originDigest } from "./audit.js";
 import { parseCheckpoint, signCheckpoint, signerOf, type Checkpoint } from "./checkpoint.js";
+import { CheckpointFile, readCheckpointFile } from "./checkpoint-file.js";
 import type { Cosignature } from "./cosignature.js";
 import { follow, stationIdOf, type History } from "./history.js";
-import { makeKey, readKey, readOrMakeKey, removeKey, replaceKey, writeWhole } from "./key-file.js";
+import { makeKey, readKey, readOrMakeKey, removeKey, replaceKey } from "./key-file.js";
 import {
   CHALLENGE_BYTES,
   decodeLeaf,
@@ -60,6 +60,11 @@ export interface StationLogOptions {
   readonly signer?: Signer;
 }
 
+export interface NewLeaf {
+  readonly content: LeafContent;
+  readonly openings?: LeafOpenings;
+}
+
 export interface AppendedLeaf {
   readonly leaf: Leaf;
   readonly bytes: Uint8Array;
@@ -83,6 +88,12 @@ export interface StoredChallenge {
   readonly leafIndex: number | null;
 }
 
+interface Appended {
+  readonly appended: AppendedLeaf[];
+  readonly history: History | null;
+  readonly frontier: readonly (Uint8Array | undefined)[];
+}
+
 /** The origin line and key name of a station's log. */
 export function originOf(station: Uint8Array, mode: Mode): string {
   const id = Buffer.from(station).toString("hex");
@@ -92,7 +103,7 @@ export function originOf(station: Uint8Array, mode: Mode): string {
 /** Origin of the last checkpoint in a folder, without opening the log; null where nothing was signed. */
 export function storedOrigin(directory: string): string | null {
   try {
-    return parseCheckpoint(readFileSync(join(directory, CHECKPOINT_FILE), "utf8"))?.origin ?? null;
+    return readCheckpointFile(join(directory, CHECKPOINT_FILE))?.origin ?? null;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw asStoreError(error, directory);
@@ -104,7 +115,12 @@ export class StationLog {
   readonly mode: Mode;
   readonly #database: LogDatabase;
   readonly #ownKey: boolean;
+  readonly #checkpointFile: CheckpointFile;
+  /** Roots of the complete subtrees that the next leaf may join, by level: what appending reads of the tree. */
+  #frontier: readonly (Uint8Array | undefined)[] = [];
+  readonly #write: (leaves: readonly NewLeaf[]) => Appended;
   #signer: Signer;
+  #verifierKey: VerifierKey | null = null;
   /** Signs beside the new key until a checkpoint with the rotation is out. */
   #oldSigner: Signer | null = null;
   #history: History | null = null;
@@ -119,16 +135,26 @@ export class StationLog {
   /** Opens or begins a log. Throws OSN_STATION_*, OSN_STATE_*. */
   static open(options: StationLogOptions): StationLog {
     const database = openLogDatabase(options.directory, options.flush ?? true);
+    let file: CheckpointFile | null = null;
     try {
-      return new StationLog(database, options);
+      file = new CheckpointFile(join(options.directory, CHECKPOINT_FILE));
+      return new StationLog(database, file, options);
     } catch (error) {
+      file?.close();
       database.close();
       throw asStoreError(error, options.directory);
     }
   }
 
-  private constructor(database: LogDatabase, { directory, mode, signer }: StationLogOptions) {
+  private constructor(
+    database: LogDatabase,
+    file: CheckpointFile,
+    { directory, mode, signer }: StationLogOptions,
+  ) {
     this.#database = database;
+    this.#checkpointFile = file;
+    const write = database.transaction((leaves: readonly NewLeaf[]) => this.#insert(leaves));
+    this.#write = (leaves) => write.immediate(leaves);
     this.directory = directory;
     this.mode = mode;
     this.#ownKey = signer === undefined;
@@ -226,47 +252,49 @@ export class StationLog {
    * Appends leaves, all or none, in one transaction that is on disk on return. Challenges that wait go into the first
    * leaf that has none. Throws OSN_STATION_LOG_CONTRADICTS for a leaf that would be a violation (history.ts).
    */
-  append(
-    leaves: readonly { readonly content: LeafContent; readonly openings?: LeafOpenings }[],
-  ): AppendedLeaf[] {
+  append(leaves: readonly NewLeaf[]): AppendedLeaf[] {
     this.#assertSound();
-    let history = this.#history;
-    const appended: AppendedLeaf[] = [];
-    const fresh = new Map<string, Uint8Array>();
-    const nodes: SubtreeHash = (level, index) => fresh.get(`${level}/${index}`) ?? this.subtree(level, index);
-    const write = this.#database.transaction(() => {
-      for (const { content, openings } of leaves) {
-        const index = history?.size ?? 0;
-        const waiting = this.#waiting > 0 && content.challenges.length === 0 ? this.#waitingChallenges() : [];
-        const leaf: Leaf = {
-          ...content,
-          challenges: waiting.length > 0 ? waiting : content.challenges,
-          station: this.station,
-          index,
-          previous: history?.head ?? NO_LEAF,
-          mode: this.mode,
-        };
-        const bytes = encodeLeaf(leaf);
-        const next = follow(history, leaf, bytes);
-        if (typeof next === "string") throw contradiction(`a leaf of this log would be a violation: ${next}`);
-        history = next;
-        const finished: Uint8Array[] = [];
-        storeLeaf(index, next.head, nodes, (level, at, hash) => {
-          fresh.set(`${level}/${at}`, hash);
-          finished.push(hash);
-        });
-        this.#sql.putLeaf.run(index, finished.length === 1 ? finished[0] : Buffer.concat(finished), bytes);
-        if (openings !== undefined) this.#sql.putOpening.run(index, openings.secret, openings.items);
-        for (const { challenge } of waiting) this.#sql.foldChallenge.run(index, challenge);
-        appended.push({ leaf, bytes, hash: next.head });
-      }
-    });
-    this.#guarded(() => {
-      write.immediate();
-    });
+    const { appended, history, frontier } = this.#guarded(() => this.#write(leaves));
     this.#history = history;
+    this.#frontier = frontier;
     if (this.#waiting > 0) this.#waiting = this.#sql.waitingCount.get()!;
     return appended;
+  }
+
+  /** Within a transaction; what it gives counts when that is on disk. */
+  #insert(leaves: readonly NewLeaf[]): Appended {
+    let history = this.#history;
+    const { station } = this;
+    const appended: AppendedLeaf[] = [];
+    const frontier = [...this.#frontier];
+    const left: SubtreeHash = (level, index) => frontier[level] ?? this.subtree(level, index);
+    for (const { content, openings } of leaves) {
+      const index = history?.size ?? 0;
+      const waiting = this.#waiting > 0 && content.challenges.length === 0 ? this.#waitingChallenges() : [];
+      const leaf: Leaf = {
+        ...content,
+        challenges: waiting.length > 0 ? waiting : content.challenges,
+        station,
+        index,
+        previous: history?.head ?? NO_LEAF,
+        mode: this.mode,
+      };
+      const bytes = encodeLeaf(leaf);
+      const next = follow(history, leaf, bytes);
+      if (typeof next === "string") throw contradiction(`a leaf of this log would be a violation: ${next}`);
+      history = next;
+      const finished: Uint8Array[] = [];
+      storeLeaf(index, next.head, left, (level, at, hash) => {
+        finished.push(hash);
+        // A left child waits for its sibling; a right one is in the node above.
+        if (at % 2 === 0) frontier[level] = hash;
+      });
+      this.#sql.putLeaf.run(index, finished.length === 1 ? finished[0] : Buffer.concat(finished), bytes);
+      if (openings !== undefined) this.#sql.putOpening.run(index, openings.secret, openings.items);
+      for (const { challenge } of waiting) this.#sql.foldChallenge.run(index, challenge);
+      appended.push({ leaf, bytes, hash: next.head });
+    }
+    return { appended, history, frontier };
   }
 
   /**
@@ -284,12 +312,14 @@ export class StationLog {
     const history = this.#history;
     if (history === null) throw new RangeError("a log without leaves is not signed");
     const last = this.#lastSigned;
-    if (last !== null) this.#assertContinues(last, history.size);
+    // The two roots have most of their nodes in common.
+    const read = remembered(this.subtree);
+    if (last !== null) this.#assertContinues(last, history.size, read);
     if (last?.size === history.size) return last;
     const head = {
       origin: this.origin,
       size: history.size,
-      root: rootOf(history.size, this.subtree),
+      root: rootOf(history.size, read),
       extensions: [],
     };
     const signers = [this.#oldSigner, this.#signer].filter((signer) => signer !== null);
@@ -303,7 +333,7 @@ export class StationLog {
     }
     this.#guarded(() => {
       this.#sql.putCheckpoint.run(head.size, head.root, note);
-      writeWhole(this.directory, CHECKPOINT_FILE, note);
+      this.#checkpointFile.write(note);
     });
     this.#lastSigned = checkpoint;
     this.#oldSigner = null;
@@ -456,6 +486,7 @@ export class StationLog {
 
   close(): void {
     this.#database.close();
+    this.#checkpointFile.close();
   }
 
   /**
@@ -496,7 +527,9 @@ export class StationLog {
   }
 
   #keyOf(signer: Signer): VerifierKey {
-    return verifierKey(this.origin, ED25519, signer.publicKey);
+    const known = this.#verifierKey;
+    if (known !== null && bytesEqual(known.publicKey, signer.publicKey)) return known;
+    return (this.#verifierKey = verifierKey(this.origin, ED25519, signer.publicKey));
   }
 
   #meta(name: string, make: () => Buffer): Buffer {
@@ -515,7 +548,10 @@ export class StationLog {
     const stored = this.#sql.lastCheckpoint.get();
     const inDatabase = stored === undefined ? null : parseCheckpoint(stored);
     if (stored !== undefined && inDatabase === null) throw contradiction("the stored checkpoint is none");
-    const inFile = this.#checkpointFile();
+    const inFile = this.#checkpointFile.newest;
+    if (inFile === null && !this.#checkpointFile.isNew) {
+      throw contradiction(`${CHECKPOINT_FILE} holds no checkpoint`);
+    }
     for (const checkpoint of [inDatabase, inFile]) {
       if (checkpoint !== null) this.#assertContinues(checkpoint, size);
     }
@@ -524,7 +560,7 @@ export class StationLog {
       throw contradiction("the database lacks a checkpoint that was signed");
     }
     if (inDatabase !== null && inDatabase.size !== inFile?.size) {
-      writeWhole(this.directory, CHECKPOINT_FILE, stored!);
+      this.#checkpointFile.write(stored!);
     }
   }
 
@@ -580,28 +616,15 @@ export class StationLog {
     };
   }
 
-  #checkpointFile(): Checkpoint | null {
-    let text: string;
-    try {
-      text = readFileSync(join(this.directory, CHECKPOINT_FILE), "utf8");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw error;
-    }
-    const checkpoint = parseCheckpoint(text);
-    if (checkpoint === null) throw contradiction(`${CHECKPOINT_FILE} holds no checkpoint`);
-    return checkpoint;
-  }
-
   /** A signed checkpoint is of this log, and the stored tree leads on from it. */
-  #assertContinues(checkpoint: Checkpoint, size: number): void {
+  #assertContinues(checkpoint: Checkpoint, size: number, read = this.subtree): void {
     if (checkpoint.origin !== this.origin) throw this.#broken("the last checkpoint is of another log");
     if (checkpoint.size > size) {
       throw this.#broken(
         `size ${checkpoint.size} was signed, but the database has ${size} leaves: it was set back`,
       );
     }
-    if (!bytesEqual(rootOf(checkpoint.size, this.subtree), checkpoint.root)) {
+    if (!bytesEqual(rootOf(checkpoint.size, read), checkpoint.root)) {
       throw this.#broken(`the stored tree of ${checkpoint.size} leaves is not the one that was signed`);
     }
   }
@@ -648,6 +671,18 @@ export class StationLog {
       throw asStoreError(error, this.directory);
     }
   }
+}
+
+/** Reads each node once. */
+function remembered(subtree: SubtreeHash): SubtreeHash {
+  const known = new Map<number, Uint8Array>();
+  return (level, index) => {
+    // Where the subtree ends tells it apart from others of its level, and its level from those that end there.
+    const name = ((index + 1) * 2 ** level - 1) * 64 + level;
+    let hash = known.get(name);
+    if (hash === undefined) known.set(name, (hash = subtree(level, index)));
+    return hash;
+  };
 }
 
 function gstOf(leaf: Leaf | null): number | null {

@@ -4,10 +4,11 @@ import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, statSync, wr
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { auditedLeaves } from "../../src/station/audit.js";
-import { parseCheckpoint, signerOf } from "../../src/station/checkpoint.js";
+import { signerOf } from "../../src/station/checkpoint.js";
 import { decodeLeaf, receiverCommitment } from "../../src/station/leaf.js";
 import { leafHash, nodeHash, rootOf, verifyConsistency, verifyInclusion } from "../../src/station/merkle.js";
 import { isSignedBy } from "../../src/station/note.js";
+import { readCheckpointFile } from "../../src/station/checkpoint-file.js";
 import { StationLog, type RunStart } from "../../src/station/station-log.js";
 import { decodeEntries, subtreeFromTiles, tilesOf } from "../../src/station/tiles.js";
 import { testFolder } from "./folder.js";
@@ -311,7 +312,7 @@ describe("challenges", () => {
 it("a stored checkpoint is the note that was returned", async () => {
   const folder = testFolder();
   const log = await begun(folder, 1);
-  expect(parseCheckpoint(readFileSync(join(folder, "checkpoint")))).toEqual(log.checkpoint);
+  expect(readCheckpointFile(join(folder, "checkpoint"))).toEqual(log.checkpoint);
   expect(log.checkpointAt(log.size)).toEqual(log.checkpoint);
   log.close();
 });
