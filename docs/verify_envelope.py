@@ -150,15 +150,25 @@ def open_cose(public_key, data):
     return result
 
 
+def canonical(data):
+    """The object of canonical JSON: members in rising order and once each, no spaces, integers without exponent."""
+    value = json.loads(data)
+    if json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != data:
+        raise ValueError("not canonical JSON")
+    return value
+
+
 def open_jws(public_key, text):
     header, payload, signature = text.split(".")
-    kid, fields = hashlib.sha256(public_key).digest(), json.loads(unbase64(header))
+    kid, fields = hashlib.sha256(public_key).digest(), canonical(unbase64(header))
     purpose, mode, station = (fields[f"osnmad_{name}"] for name in ("purpose", "mode", "station"))
     expected = {"alg": "EdDSA", "crit": ["osnmad_mode", "osnmad_purpose", "osnmad_station"], "kid": kid.hex(),
                 "osnmad_mode": mode, "osnmad_purpose": purpose, "osnmad_station": station, "typ": "osnmad-envelope-1"}
     if fields != expected or purpose not in PURPOSES or mode not in MODES:
         raise ValueError("not this key, or an unknown header")
-    statement = json.loads(unbase64(payload))
+    statement = canonical(unbase64(payload))
+    if any(type(x) not in (str, int, type(None)) for x in statement.values()):
+        raise ValueError("no statement")
     number = next(n for n, names in FIELDS.items() if names[0] == statement["kind"])
     raw = [unbase64(x) if isinstance(x, str) else x for x in (statement[name] for name in FIELDS[number][1:])]
     result = view(purpose, mode, bytes.fromhex(station), kid, [number, *raw])

@@ -8,10 +8,11 @@
  */
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { Mode } from "../pipeline/records.js";
-import { decodeCbor, encodeCbor, isArray, isBytes, type CborMap, type CborValue } from "../station/cbor.js";
+import { encodeCbor, type CborValue } from "../station/cbor.js";
 import { bytesEqual, HASH_BYTES, sha256 } from "../station/merkle.js";
 import { ED25519_SIGNATURE_BYTES, verifyEd25519 } from "../station/note.js";
 import type { Signer } from "../station/signer.js";
+import { FlatCbor } from "./flat-cbor.js";
 import {
   decodeStatement,
   encodeStatement,
@@ -28,6 +29,8 @@ import {
 
 /** Evidence and record, with room. */
 export const MAX_ENVELOPE_BYTES = MAX_EVIDENCE_BYTES + (1 << 19);
+/** A leaf or a note of 64 KiB at most, with room: longer ones are for provers or for nobody. */
+export const MAX_FEDERATION_ENVELOPE_BYTES = 1 << 17;
 /** Base64 of it, twice over in a JWS. */
 const MAX_JWS_CHARACTERS = 2 * MAX_ENVELOPE_BYTES;
 
@@ -37,6 +40,8 @@ const Label = { alg: 1, crit: 2, kid: 4, purpose: -65537, mode: -65538, station:
 const EDDSA = -8;
 /** Tag 18, COSE_Sign1. */
 const COSE_SIGN1_TAG = 0xd2;
+const ARRAY_OF_4 = 0x84;
+const EMPTY_MAP = 0xa0;
 /** CBOR text "Signature1" (RFC 9052 section 4.4), the first of the four members of Sig_structure. */
 const SIG_STRUCTURE = Buffer.concat([Uint8Array.of(0x84, 0x6a), Buffer.from("Signature1", "latin1")]);
 const AAD = Buffer.from("osnmad-envelope-1", "latin1");
@@ -69,16 +74,26 @@ export async function sealEnvelope(
 
 /** The envelope of these bytes, or null for anything not in its one form. **Not verified**: see `isSealedBy`. */
 export function openEnvelope(bytes: Uint8Array): Envelope | null {
-  if (bytes.length > MAX_ENVELOPE_BYTES || bytes[0] !== COSE_SIGN1_TAG) return null;
-  const value = decodeCbor(bytes.subarray(1));
-  if (!isArray(value, 4)) return null;
-  const [header, unprotected, payload, signature] = value;
-  if (!isBytes(header) || !isBytes(payload) || !isBytes(signature, ED25519_SIGNATURE_BYTES)) return null;
-  if (!(unprotected instanceof Map) || (unprotected as CborMap).size !== 0) return null;
-  const fields = decodeCbor(header);
-  const parsed = fields instanceof Map ? parseHeader(fields as CborMap) : null;
-  const statement = decodeStatement(payload);
-  if (parsed === null || statement === null || objectionTo(statement, parsed) !== null) return null;
+  const envelope = peelEnvelope(bytes, MAX_ENVELOPE_BYTES);
+  return envelope === null || objectionTo(envelope.statement, envelope) !== null ? null : envelope;
+}
+
+/**
+ * As `openEnvelope`, without a look into the leaf or note within (`objectionTo`): what a reader does first who does not
+ * know yet whether anybody he follows signed it.
+ */
+export function peelEnvelope(bytes: Uint8Array, most: number): Envelope | null {
+  if (bytes.length > most) return null;
+  const cose = new FlatCbor(bytes);
+  if (!cose.is(COSE_SIGN1_TAG) || !cose.is(ARRAY_OF_4)) return null;
+  const header = cose.bytes(HEADER.length, HEADER.length);
+  if (header === null || !cose.is(EMPTY_MAP)) return null;
+  const payload = cose.bytes(0, bytes.length);
+  const signature = cose.bytes(ED25519_SIGNATURE_BYTES, ED25519_SIGNATURE_BYTES);
+  if (payload === null || signature === null || !cose.isDone) return null;
+  const parsed = parseHeader(header);
+  const statement = parsed === null ? null : decodeStatement(payload);
+  if (parsed === null || statement === null) return null;
   return { ...parsed, statement, signed: sigStructure(header, parsed, payload), signature };
 }
 
@@ -143,17 +158,32 @@ function headerOf({ purpose, mode, station }: Speaker, keyId: Uint8Array): Map<n
   ]);
 }
 
-function parseHeader(fields: CborMap): (Speaker & { readonly keyId: Uint8Array }) | null {
-  const purpose = nameOf(PURPOSES, fields.get(Label.purpose));
-  const mode = nameOf(MODES, fields.get(Label.mode));
-  const station = fields.get(Label.station);
-  const keyId = fields.get(Label.kid);
+/** All headers are this one but for four values: what is compared is not decoded. */
+const HEADER = Buffer.from(
+  encodeCbor(
+    headerOf(
+      { purpose: "federation", mode: "live", station: new Uint8Array(HASH_BYTES).fill(0xbb) },
+      new Uint8Array(HASH_BYTES).fill(0xaa),
+    ),
+  ),
+);
+const KEY_AT = HEADER.indexOf(Buffer.alloc(HASH_BYTES, 0xaa));
+const STATION_AT = HEADER.indexOf(Buffer.alloc(HASH_BYTES, 0xbb));
+const PURPOSE_AT = HEADER.indexOf(encodeCbor(Label.purpose), KEY_AT) + encodeCbor(Label.purpose).length;
+const MODE_AT = HEADER.indexOf(encodeCbor(Label.mode), KEY_AT) + encodeCbor(Label.mode).length;
+
+function parseHeader(bytes: Uint8Array): (Speaker & { readonly keyId: Uint8Array }) | null {
+  const purpose = nameOf(PURPOSES, bytes[PURPOSE_AT]);
+  const mode = nameOf(MODES, bytes[MODE_AT]);
   if (purpose === null || mode === null) return null;
-  if (!isBytes(station, HASH_BYTES) || !isBytes(keyId, HASH_BYTES)) return null;
-  const speaker: Speaker = { purpose, mode, station };
-  // Whatever else there is, or is missing (alg, crit), makes other bytes.
-  if (!bytesEqual(encodeCbor(fields), encodeCbor(headerOf(speaker, keyId)))) return null;
-  return { ...speaker, keyId };
+  const station = Uint8Array.from(bytes.subarray(STATION_AT, STATION_AT + HASH_BYTES));
+  const keyId = Uint8Array.from(bytes.subarray(KEY_AT, KEY_AT + HASH_BYTES));
+  const expected = Buffer.from(HEADER);
+  expected.set(keyId, KEY_AT);
+  expected.set(station, STATION_AT);
+  expected[PURPOSE_AT] = PURPOSES[purpose];
+  expected[MODE_AT] = MODES[mode];
+  return bytesEqual(bytes, expected) ? { purpose, mode, station, keyId } : null;
 }
 
 function sigStructure(
@@ -197,10 +227,7 @@ function parseJwsHeader(text: string): (Speaker & { readonly keyId: Uint8Array }
   return jwsHeader(speaker, keyId) === text ? { ...speaker, keyId } : null;
 }
 
-function nameOf<K extends string>(
-  table: Readonly<Record<K, number>>,
-  value: CborValue | undefined,
-): K | null {
+function nameOf<K extends string>(table: Readonly<Record<K, number>>, value: number | undefined): K | null {
   return (Object.keys(table) as K[]).find((name) => table[name] === value) ?? null;
 }
 

@@ -6,12 +6,13 @@
  */
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { Mode } from "../pipeline/records.js";
-import { decodeCbor, encodeCbor, isArray, isBytes, isInteger, type CborValue } from "../station/cbor.js";
+import { encodeCbor, type CborValue } from "../station/cbor.js";
 import { parseCheckpoint } from "../station/checkpoint.js";
 import { decodeLeaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { MAX_NOTE_BYTES, parseSignatureLine } from "../station/note.js";
 import { MAX_ENTRY_BYTES } from "../station/tiles.js";
+import { FlatCbor } from "./flat-cbor.js";
 
 /** Whom an envelope is for. */
 export const PURPOSES = { federation: 1, prover: 2 } as const;
@@ -79,6 +80,8 @@ const MAX_RECORD_BYTES = 1 << 18;
 export const MAX_EVIDENCE_BYTES = 1 << 23;
 const MAX_SLOT = 0xffff;
 const SECRET_BYTES = 32;
+/** Major type of an array (RFC 8949 section 3.1), to which its length is added. */
+const ARRAY = 0x80;
 
 /** Who speaks: what is in the protected header and has to agree with the statement. */
 export interface Speaker {
@@ -106,29 +109,42 @@ export function encodeStatement(statement: Statement): Uint8Array {
 
 /** The statement of these bytes, or null where they are none in deterministic form. */
 export function decodeStatement(bytes: Uint8Array): Statement | null {
-  const value = decodeCbor(bytes);
-  if (!isArray(value) || value.length < 3) return null;
-  const [kind, number, third, fourth, fifth] = value;
-  if (!isInteger(number, 0, Number.MAX_SAFE_INTEGER)) return null;
-  if (value.length === 3) {
-    if (kind === KINDS.leaf && isUpTo(third, MAX_ENTRY_BYTES)) {
-      return { kind: "leaf", index: number, leaf: third };
-    }
-    if (kind === KINDS.checkpoint && isUpTo(third, MAX_NOTE_BYTES)) {
-      return { kind: "checkpoint", size: number, note: third };
-    }
-    if (kind === KINDS.cosignature && isUpTo(third, MAX_LINE_BYTES)) {
-      return { kind: "cosignature", size: number, line: third };
-    }
-  } else if (value.length === 4 && kind === KINDS.openings) {
-    if (!isBytes(third, SECRET_BYTES) || !isUpTo(fourth, MAX_ITEMS_BYTES)) return null;
-    return { kind: "openings", index: number, secret: third, items: fourth };
-  } else if (value.length === 5 && kind === KINDS.fix) {
-    if (!isInteger(third, 0, MAX_SLOT) || !isUpTo(fourth, MAX_RECORD_BYTES)) return null;
-    if (fifth !== null && !isUpTo(fifth, MAX_EVIDENCE_BYTES)) return null;
-    return { kind: "fix", index: number, slot: third, record: fourth, evidence: fifth };
+  const cbor = new FlatCbor(bytes);
+  const statement = readStatement(cbor);
+  return cbor.isDone ? statement : null;
+}
+
+function readStatement(cbor: FlatCbor): Statement | null {
+  const three = cbor.is(ARRAY | 3);
+  const four = !three && cbor.is(ARRAY | 4);
+  if (!three && !four && !cbor.is(ARRAY | 5)) return null;
+  const kind = cbor.uint();
+  const number = cbor.uint();
+  if (number === null) return null;
+  if (three && kind === KINDS.leaf) {
+    const leaf = cbor.bytes(0, MAX_ENTRY_BYTES);
+    return leaf === null ? null : { kind: "leaf", index: number, leaf };
   }
-  return null;
+  if (three && kind === KINDS.checkpoint) {
+    const note = cbor.bytes(0, MAX_NOTE_BYTES);
+    return note === null ? null : { kind: "checkpoint", size: number, note };
+  }
+  if (three && kind === KINDS.cosignature) {
+    const line = cbor.bytes(0, MAX_LINE_BYTES);
+    return line === null ? null : { kind: "cosignature", size: number, line };
+  }
+  if (four && kind === KINDS.openings) {
+    const secret = cbor.bytes(SECRET_BYTES, SECRET_BYTES);
+    const items = secret === null ? null : cbor.bytes(0, MAX_ITEMS_BYTES);
+    return secret === null || items === null ? null : { kind: "openings", index: number, secret, items };
+  }
+  if (three || four || kind !== KINDS.fix) return null;
+  const slot = cbor.uint();
+  const record = cbor.bytes(0, MAX_RECORD_BYTES);
+  if (slot === null || slot > MAX_SLOT || record === null) return null;
+  if (cbor.null()) return { kind: "fix", index: number, slot, record, evidence: null };
+  const evidence = cbor.bytes(0, MAX_EVIDENCE_BYTES);
+  return evidence === null ? null : { kind: "fix", index: number, slot, record, evidence };
 }
 
 /** Why a statement may not be made by this speaker; null where it may. Signatures within it are not looked at. */
@@ -246,8 +262,4 @@ export function parseStatementJson(text: string): Statement | null {
     return null;
   }
   return statement !== null && canonicalJson(statementJson(statement)) === text ? statement : null;
-}
-
-function isUpTo(value: CborValue | undefined, most: number): value is Uint8Array {
-  return isBytes(value) && value.length <= most;
 }

@@ -19,6 +19,7 @@ import {
   type Speaker,
   type Statement,
 } from "../../src/emit/statement.js";
+import { decodeCbor, encodeCbor } from "../../src/station/cbor.js";
 import { checkpointText, signCheckpoint } from "../../src/station/checkpoint.js";
 import { cosign } from "../../src/station/cosignature.js";
 import { leafHash } from "../../src/station/merkle.js";
@@ -190,6 +191,41 @@ describe("envelope", () => {
     }
   });
 
+  it("looks at nothing in a header or map that cannot be the one, however large", async () => {
+    const cose = await sealEnvelope(live, statements[0][2], stationKey);
+    const entries = new Map(Array.from({ length: 170_000 }, (_, key) => [key, key]));
+    const tail = cose.subarray(cose.length - 66);
+    const large = encodeCbor(entries);
+    const junk = [
+      Buffer.concat([
+        Uint8Array.of(0xd2),
+        encodeCbor([large, new Map(), new Uint8Array(3), new Uint8Array(64)]),
+      ]),
+      Buffer.concat([cose.subarray(0, cose.indexOf(0xa0, 150)), large, tail]),
+      Buffer.concat([
+        Uint8Array.of(0xd2),
+        encodeCbor([new Uint8Array(3), entries, large, new Uint8Array(64)]),
+      ]),
+    ];
+    openEnvelope(junk[0]);
+    const spent = (work: () => void): number => {
+      const before = process.cpuUsage();
+      work();
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    const one = spent(() => {
+      for (let i = 0; i < 20; i++) decodeCbor(large.subarray(0, 20_000));
+    });
+    for (const bytes of junk) {
+      const all = spent(() => {
+        for (let i = 0; i < 20; i++) expect(openEnvelope(bytes)).toBeNull();
+      });
+      // A megabyte costs less than 20 kB did that were decoded.
+      expect(all).toBeLessThan(one + 20_000);
+    }
+  });
+
   it("survives any bytes and texts", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
@@ -242,6 +278,28 @@ describe("docs/envelope-vectors.json", () => {
       const changed = Buffer.from(cose);
       changed[changed.length - 1] ^= 1;
       expect(check(changed).status).toBe(1);
+      // Signed by the right key, in a spelling that is not the one.
+      const [header, payload] = (await sealJws(live, statements[0][2], stationKey))
+        .split(".")
+        .map((part) => Buffer.from(part, "base64url").toString());
+      const jws = async (...parts: string[]): Promise<string> => {
+        const input = parts.map((part) => Buffer.from(part).toString("base64url")).join(".");
+        const signature = await stationKey.sign(Buffer.from(input));
+        return `${input}.${Buffer.from(signature).toString("base64url")}`;
+      };
+      expect(check(Buffer.from(await jws(header, payload))).status).toBe(0);
+      for (const [spelled, said] of [
+        [header, payload.replace('"index":0', '"index":0.0')],
+        [header, payload.replace('"index":0', '"index":0e0')],
+        [header, payload.replace('"index":0', '"index":7,"index":0')],
+        [header, payload.replace(",", ", ")],
+        [header.replace(":", ": "), payload],
+        [header.replace('"alg":"EdDSA"', '"alg":"none","alg":"EdDSA"'), payload],
+      ]) {
+        const other = await jws(spelled, said);
+        expect(openJws(other), said).toBeNull();
+        expect(check(Buffer.from(other)).status, said).toBe(1);
+      }
     },
     30_000,
   );
