@@ -80,10 +80,21 @@ function withoutStore(error: unknown): unknown {
   });
 }
 
-/** A reader that went away (`| head`) is no error. */
+let terminalClosed = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (terminalClosed) return;
+  // Its terminal was closed: a daemon that runs there ends in order, as at a signal.
+  if (error.code === "EIO") {
+    terminalClosed = true;
+    process.kill(process.pid, "SIGTERM");
+    return;
+  }
+  // A reader that went away (`| head`) is no error.
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
+
+// What cannot be told (a full disk behind 2>>) does not end what it tells of.
+process.stderr.on("error", () => undefined);
 
 main().catch((thrown: unknown) => {
   const error = withoutStore(thrown);

@@ -11,9 +11,17 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Writes a line somewhere where it does not tear what stands on a terminal. */
 export type LineWriter = (line: string) => void;
 
+/** What the log holds back while it cannot be written; what comes beyond is lost. */
+const LONGEST_WAITING_BYTES = 1e6;
+
 /** `onTerminal` takes readable lines; null writes JSON lines to standard error. */
 export function makeLogger(level: LogLevel, onTerminal: LineWriter | null): Logger {
-  if (onTerminal === null) return pino({ level }, destination({ dest: 2, sync: true }));
+  if (onTerminal === null) {
+    // A log that cannot be written (a full disk, a terminal that was closed) waits, and does not end what it tells of.
+    const out = destination({ dest: 2, sync: true, maxLength: LONGEST_WAITING_BYTES });
+    out.removeAllListeners("error").on("error", () => undefined);
+    return pino({ level }, out);
+  }
   return pino(
     { level },
     {

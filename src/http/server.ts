@@ -145,17 +145,20 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     assertPlainNumbers(request);
     next();
   });
-  if (["debug", "trace"].includes(logger?.level ?? "")) {
+  if (logger !== undefined) {
     app.addHook("onResponse", (request, reply, next) => {
-      request.log.debug(
-        {
-          method: request.method,
-          route: request.routeOptions.url ?? "none",
-          status: reply.statusCode,
-          ms: Math.round(reply.elapsedTime),
-        },
-        "request",
-      );
+      // The level may be another one by now.
+      if (logger.level === "debug" || logger.level === "trace") {
+        request.log.debug(
+          {
+            method: request.method,
+            route: request.routeOptions.url ?? "none",
+            status: reply.statusCode,
+            ms: Math.round(reply.elapsedTime),
+          },
+          "request",
+        );
+      }
       next();
     });
   }
