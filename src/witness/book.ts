@@ -1,10 +1,9 @@
 /**
  * What a witness remembers, and its decision about a checkpoint (c2sp.org/tlog-witness). The newest size of every log
- * is on disk before anything is signed for it; what contradicts is kept as evidence. Edge: SQLite.
+ * is on disk before anything is signed for it; what contradicts is kept as evidence. Anybody may send what a station
+ * published, so nothing is kept but what the station itself signed. Edge: SQLite.
  */
-import Database from "better-sqlite3";
-import { chmodSync, closeSync, openSync } from "node:fs";
-import { join } from "node:path";
+import type Database from "better-sqlite3";
 import { OsnmadError } from "../errors.js";
 import {
   MAX_REQUEST_BYTES,
@@ -12,43 +11,32 @@ import {
   SIZE_TYPE,
   type AddCheckpoint,
 } from "../station/add-checkpoint.js";
-import { signerOf } from "../station/checkpoint.js";
-import { bytesEqual, verifyConsistency } from "../station/merkle.js";
-import { ED25519, type VerifierKey } from "../station/note.js";
+import { parseCheckpoint, signerOf, type Checkpoint } from "../station/checkpoint.js";
+import { bytesEqual, EMPTY_ROOT, verifyConsistency } from "../station/merkle.js";
+import { ED25519, formatNote, isSignedBy, signaturesBy, type VerifierKey } from "../station/note.js";
 import { asStoreError } from "../store/faults.js";
-import { makeFolder } from "../trust/folder.js";
+import {
+  openWitnessDatabase,
+  PUT_EVIDENCE,
+  type ClockChange,
+  type Evidence,
+  type EvidenceKind,
+  type Known,
+} from "./database.js";
 
-export const WITNESS_DATABASE_FILE = "witness.sqlite";
-/** "OSNW" (PRAGMA application_id). */
-const APPLICATION_ID = 0x4f534e57;
-const FORMAT = 1;
+export type { ClockChange, Evidence, EvidenceKind } from "./database.js";
+
 /** Signed sizes of a log that are remembered behind the newest: a week of a station's leaves. */
 const KEPT_SIZES = 20_160;
-/** Evidence kept of a log; a station that lies more often is known by then. */
+/**
+ * Evidence kept of a log and kind. Forks: the first ones; a station that lies more often is known by then. Unproven
+ * growth, which others can cause with what the station signed honestly: the newest ones.
+ */
 const KEPT_EVIDENCE = 100;
-
-const SCHEMA = `
-  CREATE TABLE log (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL)
-    STRICT, WITHOUT ROWID;
-  CREATE TABLE seen (origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL,
-    timestamp INTEGER NOT NULL, PRIMARY KEY (origin, size)) STRICT, WITHOUT ROWID;
-  CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), newest INTEGER NOT NULL) STRICT;
-  CREATE TABLE evidence (seq INTEGER PRIMARY KEY, origin TEXT NOT NULL, kind TEXT NOT NULL, timestamp INTEGER NOT NULL,
-    known TEXT NOT NULL, submitted TEXT NOT NULL, UNIQUE (known, submitted)) STRICT;
-`;
-
-/** `fork`: two roots of one size under one key. `unproven`: a growth that the sent proof does not bear out. */
-export type EvidenceKind = "fork" | "unproven";
-
-export interface Evidence {
-  readonly origin: string;
-  readonly kind: EvidenceKind;
-  /** Unix seconds of the witness's clock. */
-  readonly timestamp: number;
-  /** Both notes, with the station's signatures. */
-  readonly known: string;
-  readonly submitted: string;
-}
+/** What is signed of a checkpoint; a week of the longest is some 80 MB. */
+const MAX_TEXT_BYTES = 4096;
+/** A clock so much further than the last time signed is more likely wrong than right. */
+const MAX_AHEAD_SECONDS = 30 * 86_400;
 
 export type Decision =
   | { readonly status: 200; readonly text: string; readonly timestamp: number }
@@ -58,77 +46,141 @@ const PLAIN = "text/plain; charset=utf-8";
 
 export class WitnessBook {
   readonly #database: Database.Database;
-  readonly #keys: ReadonlyMap<string, readonly VerifierKey[]>;
+  /** By origin: the keys that count, that in force first, those that may follow it behind. */
+  readonly #keys = new Map<string, readonly VerifierKey[]>();
   readonly #sql: ReturnType<typeof statements>;
 
-  /** `keys` are those of the logs to witness; several of one name are a log that rotates its key. */
+  /**
+   * `keys` are those of the logs to witness; several of one name are a log that rotates its key, in the order in which
+   * they came or will come into force.
+   */
   constructor(directory: string, keys: readonly VerifierKey[]) {
-    const byOrigin = new Map<string, VerifierKey[]>();
-    for (const key of keys) {
-      if (key.type !== ED25519) {
-        throw new OsnmadError("OSN_USAGE", `The key of ${key.name} is not one that a log signs with.`);
-      }
-      byOrigin.set(key.name, [...(byOrigin.get(key.name) ?? []), key]);
-    }
-    this.#keys = byOrigin;
-    this.#database = open(directory);
+    const wrong = keys.find(({ type }) => type !== ED25519);
+    if (wrong !== undefined)
+      throw new OsnmadError("OSN_USAGE", `The key of ${wrong.name} is not one that a log signs with.`);
+    this.#database = openWitnessDatabase(directory);
     this.#sql = statements(this.#database);
+    for (const { name } of keys) {
+      this.#keys.set(
+        name,
+        this.#inOrder(
+          name,
+          keys.filter((key) => key.name === name),
+        ),
+      );
+    }
   }
 
   /** Judges a request at `now`, Unix seconds. On 200 the new size is on disk, and the text is to be cosigned. */
   add(body: string, now: number): Decision {
     const request = parseAddCheckpoint(body);
     if (request === null) return refusal(400, "no add-checkpoint request");
-    const { origin } = request.checkpoint;
-    const keys = this.#keys.get(origin);
+    const { checkpoint, oldSize } = request;
+    const keys = this.#keys.get(checkpoint.origin);
     if (keys === undefined) return refusal(404, "unknown log");
-    if (signerOf(request.checkpoint, keys) === null) return refusal(403, "no signature by a key of this log");
-    if (request.oldSize > request.checkpoint.size)
-      return refusal(400, "the old size is above the checkpoint's");
+    if (signerOf(checkpoint, keys) === null)
+      return refusal(403, "no signature by a key of this log that is in force");
+    if (Buffer.byteLength(checkpoint.note.text) > MAX_TEXT_BYTES)
+      return refusal(400, `the text of a checkpoint has at most ${MAX_TEXT_BYTES} bytes`);
+    if (oldSize > checkpoint.size) return refusal(400, "the old size is above the checkpoint's");
     try {
       // Looking and writing are one transaction, so that two requests at once cannot both be the next.
-      return this.#database.transaction(() => this.#decide(request, now)).immediate();
+      const decision = this.#database.transaction(() => this.#decide(request, keys, now)).immediate();
+      if (decision.status === 200) this.#keys.set(checkpoint.origin, this.#inOrder(checkpoint.origin, keys));
+      return decision;
     } catch (error) {
       throw asStoreError(error, "the witness's database");
     }
   }
 
-  #decide(request: AddCheckpoint, now: number): Decision {
-    const { checkpoint, note, oldSize, proof } = request;
+  #decide(
+    { checkpoint, oldSize, proof }: AddCheckpoint,
+    keys: readonly VerifierKey[],
+    now: number,
+  ): Decision {
     const { origin, size, root } = checkpoint;
+    const signers = keys.filter((key) => isSignedBy(checkpoint.note, key));
+    const note = ownNote(checkpoint, signers);
     const newest = this.#sql.log.get(origin);
     const known = this.#sql.seen.get(origin, size) ?? (newest?.size === size ? newest : undefined);
     if (known !== undefined && !bytesEqual(known.root, root)) {
-      this.#keep(origin, "fork", now, known.note, note);
+      this.#keep("fork", checkpoint, now, known.note, note);
       // Of one size the document asks for 409 too; the size says that there is nothing to gain by asking again.
       return conflict(newest!.size);
     }
+    if (size === 0 && !bytesEqual(root, EMPTY_ROOT)) return refusal(422, "an empty tree has another root");
     if (oldSize !== (newest?.size ?? 0)) return conflict(newest?.size ?? 0);
-    if (newest !== undefined) {
-      if (!verifyConsistency(newest.size, size, newest.root, root, proof)) {
-        this.#keep(origin, "unproven", now, newest.note, note);
-        return refusal(422, "the consistency proof does not hold");
-      }
-    } else if (proof.length > 0) {
-      return refusal(422, "from size 0 the proof is empty");
+    if (newest !== undefined && !verifyConsistency(newest.size, size, newest.root, root, proof)) {
+      // The checkpoint of the newest size with a wrong proof says nothing of the station.
+      if (size > newest.size) this.#keep("unproven", checkpoint, now, newest.note, note);
+      return refusal(422, "the consistency proof does not hold");
     }
-    const before = this.#sql.newestTime.get() ?? 0;
-    // A clock that went back would stamp a time that was over: better none.
-    if (now < before) return refusal(503, "this witness's clock is wrong; try again later");
+    if (newest === undefined && proof.length > 0) return refusal(422, "from size 0 the proof is empty");
+    const wrong = this.#clockFault(now);
+    if (wrong !== null) return refusal(503, wrong);
     this.#sql.putTime.run(now);
+    const latest = keys.lastIndexOf(signers.at(-1)!);
+    for (const { publicKey } of keys.slice(0, latest)) this.#sql.retire.run(origin, publicKey);
+    // Also where only the key is later: the note tells which one is in force.
     this.#sql.putLog.run(origin, size, root, note);
     this.#sql.putSeen.run(origin, size, root, note, now);
     this.#sql.forget.run(origin, size - KEPT_SIZES);
+    this.#settleUnproven(checkpoint, now, note);
     return { status: 200, text: checkpoint.note.text, timestamp: now };
   }
 
-  /** The newest checkpoint that was cosigned of a log, as it was sent; null where there is none. */
+  /** Why this time cannot be signed; null where it can. */
+  #clockFault(now: number): string | null {
+    const before = this.#sql.newestTime.get();
+    if (before === undefined) return null;
+    // A clock that went back would stamp a time that was over: better none.
+    if (now < before) return "this witness's clock is behind a time that it signed; try again later";
+    // And one that went ahead would leave none to stamp until then.
+    if (now - before > MAX_AHEAD_SECONDS)
+      return "this witness's clock is far ahead of the last time that it signed; its operator has to look";
+    return null;
+  }
+
+  /** Why nothing can be signed at `now` until the operator accepts the clock; null where it can. */
+  clockFault(now: number): string | null {
+    return this.#clockFault(now);
+  }
+
+  /** The operator says that this machine's clock is right, whatever was signed before. It is kept, and published. */
+  acceptClock(now: number): void {
+    const before = this.#sql.newestTime.get();
+    if (before === undefined || this.#clockFault(now) === null) return;
+    this.#database
+      .transaction(() => {
+        this.#sql.putClockChange.run(before, now);
+        this.#sql.putTime.run(now);
+      })
+      .immediate();
+  }
+
+  clockChanges(): ClockChange[] {
+    return this.#sql.clockChanges.all();
+  }
+
+  /** The newest checkpoint that was cosigned of a log, with its own signatures; null where there is none. */
   newest(origin: string): string | null {
     return this.#sql.log.get(origin)?.note ?? null;
   }
 
+  /** What was cosigned of a size, and when first; null where that is not known (any more). */
+  cosigned(origin: string, size: number): { readonly text: string; readonly timestamp: number } | null {
+    const seen = this.#sql.seen.get(origin, size);
+    const checkpoint = seen === undefined ? null : parseCheckpoint(seen.note);
+    return checkpoint === null ? null : { text: checkpoint.note.text, timestamp: seen!.timestamp };
+  }
+
   logs(): { readonly origin: string; readonly size: number }[] {
     return this.#sql.logs.all();
+  }
+
+  /** Whether a key no longer counts, since a later one of its log was cosigned. */
+  isRetired({ name, publicKey }: VerifierKey): boolean {
+    return this.#sql.retired.all(name).some((retired) => bytesEqual(retired, publicKey));
   }
 
   evidence(): Evidence[] {
@@ -139,14 +191,45 @@ export class WitnessBook {
     this.#database.close();
   }
 
-  #keep(origin: string, kind: EvidenceKind, now: number, known: string, submitted: string): void {
-    // A growth that is merely badly proven must not take the room of a fork.
-    if (this.#sql.evidenceCount.get(origin, kind)! >= KEPT_EVIDENCE) return;
-    this.#sql.putEvidence.run(origin, kind, now, known, submitted);
+  /** Without the retired ones; that which signed the newest checkpoint goes before all that did not. */
+  #inOrder(origin: string, keys: readonly VerifierKey[]): readonly VerifierKey[] {
+    const left = keys.filter((key) => !this.isRetired(key));
+    const stored = this.#sql.log.get(origin)?.note;
+    const newest = stored === undefined ? null : parseCheckpoint(stored);
+    const signed = left.filter((key) => newest !== null && isSignedBy(newest.note, key));
+    return [...signed, ...left.filter((key) => !signed.includes(key))];
+  }
+
+  #keep(
+    kind: EvidenceKind,
+    { origin, size, root }: Checkpoint,
+    now: number,
+    known: string,
+    note: string,
+  ): void {
+    const before = this.#sql.evidenceCount.get(origin, kind)!;
+    if (before >= KEPT_EVIDENCE && kind === "fork") return;
+    const { changes } = this.#sql.putEvidence.run(origin, kind, size, root, now, known, note);
+    if (changes > 0 && before >= KEPT_EVIDENCE) this.#sql.forgetOldestEvidence.run(origin, kind);
+  }
+
+  /** A proven checkpoint clears itself, and shows another root of its size to be a fork. */
+  #settleUnproven(checkpoint: Checkpoint, now: number, note: string): void {
+    const { origin, size, root } = checkpoint;
+    for (const unproven of this.#sql.unproven.all(origin, size)) {
+      if (bytesEqual(unproven.root, root)) continue;
+      this.#keep("fork", { ...checkpoint, root: unproven.root }, now, note, unproven.submitted);
+    }
+    this.#sql.dropUnproven.run(origin, size);
   }
 }
 
 export const MAX_BODY_BYTES = MAX_REQUEST_BYTES;
+
+/** The text with one signature of each of the log's keys, and nobody else's. */
+function ownNote({ note }: Checkpoint, signers: readonly VerifierKey[]): string {
+  return formatNote({ text: note.text, signatures: signers.map((key) => signaturesBy(note, key)[0]) });
+}
 
 function refusal(status: 400 | 403 | 404 | 422 | 503, why: string): Decision {
   return { status, body: `${why}\n`, type: PLAIN };
@@ -156,70 +239,47 @@ function conflict(size: number): Decision {
   return { status: 409, body: `${size}\n`, type: SIZE_TYPE };
 }
 
-function open(directory: string): Database.Database {
-  const path = join(directory, WITNESS_DATABASE_FILE);
-  let database: Database.Database | null = null;
-  try {
-    makeFolder(directory);
-    closeSync(openSync(path, "a", 0o600));
-    chmodSync(path, 0o600);
-    database = new Database(path, { timeout: 1000 });
-    // Two witnesses on one database would each trust its own memory.
-    database.pragma("locking_mode = EXCLUSIVE");
-    database.pragma("journal_mode = WAL");
-    database.pragma("synchronous = FULL");
-    database.exec("BEGIN IMMEDIATE; COMMIT");
-    if (database.prepare("SELECT count(*) FROM sqlite_master").pluck().get() === 0) {
-      database.exec(
-        `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`,
-      );
-    }
-    const id = database.pragma("application_id", { simple: true });
-    const format = database.pragma("user_version", { simple: true }) as number;
-    if (id !== APPLICATION_ID)
-      throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no witness's database.`);
-    if (format !== FORMAT) {
-      throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
-    }
-    return database;
-  } catch (error) {
-    database?.close();
-    throw asStoreError(error, path);
-  }
-}
-
-interface Known {
-  readonly size: number;
-  readonly root: Uint8Array;
-  readonly note: string;
-}
-
 function statements(database: Database.Database) {
+  const plucked = <R, P extends unknown[]>(sql: string) =>
+    database.prepare<P, R>(sql).pluck() as {
+      get(...parameters: P): R | undefined;
+      all(...parameters: P): R[];
+    };
   return {
     log: database.prepare<[string], Known>("SELECT size, root, note FROM log WHERE origin = ?"),
     logs: database.prepare<[], { origin: string; size: number }>(
       "SELECT origin, size FROM log ORDER BY origin",
     ),
     putLog: database.prepare("INSERT OR REPLACE INTO log (origin, size, root, note) VALUES (?, ?, ?, ?)"),
-    seen: database.prepare<[string, number], Known>(
-      "SELECT size, root, note FROM seen WHERE origin = ? AND size = ?",
+    seen: database.prepare<[string, number], Known & { readonly timestamp: number }>(
+      "SELECT size, root, note, timestamp FROM seen WHERE origin = ? AND size = ?",
     ),
+    // The first time that a size was cosigned stays.
     putSeen: database.prepare(
-      "INSERT OR REPLACE INTO seen (origin, size, root, note, timestamp) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO seen (origin, size, root, note, timestamp) VALUES (?, ?, ?, ?, ?)",
     ),
     forget: database.prepare("DELETE FROM seen WHERE origin = ? AND size < ?"),
-    newestTime: database.prepare<[], number>("SELECT newest FROM clock").pluck() as {
-      get(): number | undefined;
-    },
+    retired: plucked<Uint8Array, [string]>("SELECT key FROM retired WHERE origin = ?"),
+    retire: database.prepare("INSERT OR IGNORE INTO retired (origin, key) VALUES (?, ?)"),
+    newestTime: plucked<number, []>("SELECT newest FROM clock"),
     putTime: database.prepare("INSERT OR REPLACE INTO clock (one, newest) VALUES (1, ?)"),
+    clockChanges: database.prepare<[], ClockChange>("SELECT before, after FROM clock_change ORDER BY seq"),
+    putClockChange: database.prepare("INSERT INTO clock_change (before, after) VALUES (?, ?)"),
     evidence: database.prepare<[], Evidence>(
       "SELECT origin, kind, timestamp, known, submitted FROM evidence ORDER BY seq",
     ),
-    evidenceCount: database
-      .prepare<[string, string], number>("SELECT count(*) FROM evidence WHERE origin = ? AND kind = ?")
-      .pluck() as { get(origin: string, kind: string): number | undefined },
-    putEvidence: database.prepare(
-      "INSERT OR IGNORE INTO evidence (origin, kind, timestamp, known, submitted) VALUES (?, ?, ?, ?, ?)",
+    evidenceCount: plucked<number, [string, string]>(
+      "SELECT count(*) FROM evidence WHERE origin = ? AND kind = ?",
+    ),
+    putEvidence: database.prepare(PUT_EVIDENCE),
+    forgetOldestEvidence: database.prepare(
+      "DELETE FROM evidence WHERE seq = (SELECT min(seq) FROM evidence WHERE origin = ? AND kind = ?)",
+    ),
+    unproven: database.prepare<[string, number], { root: Uint8Array; submitted: string }>(
+      "SELECT root, submitted FROM evidence WHERE origin = ? AND kind = 'unproven' AND size = ?",
+    ),
+    dropUnproven: database.prepare(
+      "DELETE FROM evidence WHERE origin = ? AND kind = 'unproven' AND size = ?",
     ),
   };
 }

@@ -74,6 +74,7 @@ describe("a daemon with two witnesses", () => {
       signer,
       clock: { boundSeconds: 1, source: "test" },
       now: () => unixOf(now()) * 1000,
+      monotonic: () => unixOf(now()) * 1000,
       perSecond: 0,
     });
     return { key: witnessKey(`${name}.example/w`, signer), book, app };

@@ -26,6 +26,7 @@ interface WitnessFlags {
   readonly clockBound: number;
   readonly clockSource: string;
   readonly rate: number;
+  readonly acceptClock?: boolean;
 }
 
 export function registerWitness(program: Command): void {
@@ -40,7 +41,7 @@ export function registerWitness(program: Command): void {
     .requiredOption("--name <name>", "names the witness in its signatures, like example.org/w1", nameOf)
     .requiredOption(
       "--station <key>",
-      "verifier key of a station, as `osnmad key export-public` prints it (repeatable)",
+      "verifier key of a station, as `osnmad key export-public` prints it (repeatable; of one station the older first)",
       stationOf,
     )
     .requiredOption(
@@ -52,6 +53,10 @@ export function registerWitness(program: Command): void {
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <port>", "port to listen on; 0 for any", wholeNumber("port", 0, 65_535), DEFAULT_PORT)
     .option("--rate <n>", "requests a second of one address; 0 for no limit", wholeNumber("rate", 0, 1e6), 10)
+    .option(
+      "--accept-clock",
+      "this machine's clock is right, though it is behind a time that was signed or far ahead of it; look first",
+    )
     .option(
       "--data-dir <folder>",
       "where key and memory are kept",
@@ -78,6 +83,13 @@ async function runWitness(flags: WitnessFlags): Promise<void> {
   const directory = join(resolve(flags.dataDir), "witness");
   const signer = readOrMakeKey(join(directory, "witness.key"));
   const book = new WitnessBook(directory, flags.station);
+  for (const key of flags.station) {
+    if (book.isRetired(key)) process.stderr.write(`Retired, no longer needed: ${formatVerifierKey(key)}\n`);
+  }
+  const now = Math.floor(Date.now() / 1000);
+  if (flags.acceptClock === true) book.acceptClock(now);
+  const fault = book.clockFault(now);
+  if (fault !== null) process.stderr.write(`Nothing is signed: ${fault}. See --accept-clock.\n`);
   const { name, clockBound: boundSeconds, clockSource: source, rate: perSecond } = flags;
   const app = witnessService({ book, name, signer, clock: { boundSeconds, source }, perSecond });
   try {
