@@ -258,6 +258,12 @@ export const ERRORS = {
     cause: "The resource does not exist in a form that the request accepts.",
     remedy: "Accept application/json, or what /openapi.json names for this resource.",
   },
+  OSN_ORIGIN_REFUSED: {
+    exit: 1,
+    http: 403,
+    cause: "The request was sent by a page of another site.",
+    remedy: "Ask from a program or from the server's own pages; pages of other sites are answered nothing.",
+  },
   OSN_HOST_REFUSED: {
     exit: 1,
     http: 421,

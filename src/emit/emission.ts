@@ -88,12 +88,19 @@ export class Emission {
     this.notify();
   }
 
+  /** Whether there is a consumer of this name that comes and asks. */
+  pulls(consumer: string): boolean {
+    return this.#options.consumers.some(({ name, transport }) => name === consumer && transport === null);
+  }
+
   /** Something new is signed or cosigned. Returns at once. */
   notify(): void {
     this.#again = true;
     if (this.#running !== null || this.#closed) return;
     this.#running = this.#pump().finally(() => {
       this.#running = null;
+      // Said between the last look of the pump and here.
+      if (this.#again) this.notify();
     });
   }
 

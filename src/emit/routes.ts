@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { opens } from "../http/access.js";
 import { isLoopbackPeer } from "../http/loopback.js";
-import { problemOf, sendProblem } from "../http/problem.js";
+import { problemOf, sendProblem, type Problem } from "../http/problem.js";
 import { openEnvelope, sealJws } from "./envelope.js";
 import type { Emission } from "./emission.js";
 import type { OutboxMessage } from "./outbox.js";
@@ -28,21 +28,31 @@ interface PullQuery {
   readonly limit?: number;
   readonly wait?: number;
   readonly form?: "cose" | "jws";
-  readonly consumer?: string;
 }
 
 const integer = (maximum: number) => ({ type: "integer", minimum: 0, maximum }) as const;
-const PULL_SCHEMA = {
-  querystring: {
-    type: "object",
-    additionalProperties: false,
-    properties: {
-      after: integer(Number.MAX_SAFE_INTEGER),
-      limit: { ...integer(MAX_LIMIT), minimum: 1 },
-      wait: integer(MAX_WAIT_SECONDS),
-      form: { enum: ["cose", "jws"] },
-      consumer: { type: "string", minLength: 1, maxLength: 100 },
-    },
+const CONSUMER = { type: "string", minLength: 1, maxLength: 100 } as const;
+const PAGE = {
+  after: integer(Number.MAX_SAFE_INTEGER),
+  limit: { ...integer(MAX_LIMIT), minimum: 1 },
+  wait: integer(MAX_WAIT_SECONDS),
+  form: { enum: ["cose", "jws"] },
+} as const;
+const strict = { type: "object", additionalProperties: false } as const;
+const FEDERATION_SCHEMA = {
+  summary: "What the station sends to federations, after a number",
+  querystring: { ...strict, properties: PAGE },
+} as const;
+const PROVER_SCHEMA = {
+  summary: "What the station sends to provers, after the consumer's cursor or a number; changes nothing",
+  querystring: { ...strict, required: ["consumer"], properties: { ...PAGE, consumer: CONSUMER } },
+} as const;
+const TAKEN_SCHEMA = {
+  summary: "Says that a prover has safely stored all up to a number; it may then be let go",
+  body: {
+    ...strict,
+    required: ["consumer", "seq"],
+    properties: { consumer: CONSUMER, seq: integer(Number.MAX_SAFE_INTEGER) },
   },
 } as const;
 
@@ -73,23 +83,14 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
 
   async function pull(
     purpose: Purpose,
-    request: FastifyRequest<{ Querystring: PullQuery }>,
+    { after, limit = 256, wait = 0, form = "cose" }: PullQuery & { readonly after: number },
+    request: FastifyRequest,
     reply: FastifyReply,
   ) {
-    const { after, limit = 256, wait = 0, form = "cose", consumer } = request.query;
-    const state = consumer === undefined ? null : outbox.state(consumer);
-    if (consumer !== undefined) {
-      if (state?.purpose !== purpose) {
-        return sendProblem(reply, problemOf("OSN_NOT_FOUND", `There is no such consumer of a ${purpose}.`));
-      }
-      // Asking for what follows says that all before it is safe.
-      if (after !== undefined) outbox.advance(consumer, after);
-    }
-    const from = after ?? state?.seq ?? 0;
-    let messages = outbox.after(purpose, from, limit);
+    let messages = outbox.after(purpose, after, limit);
     if (messages.length === 0 && wait > 0 && waiting.size < MAX_WAITING) {
       await arrival(wait, request);
-      messages = outbox.after(purpose, from, limit);
+      messages = outbox.after(purpose, after, limit);
     }
     return reply.header("cache-control", "no-store").send({
       station: Buffer.from(emission.log.station).toString("hex"),
@@ -102,30 +103,57 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
 
   app.get<{ Querystring: PullQuery }>(
     "/v1/federation/messages",
-    { config: { scope: "read:status" }, schema: PULL_SCHEMA },
-    (request, reply) => pull("federation", request, reply),
+    { config: { scope: "read:federation" }, schema: FEDERATION_SCHEMA },
+    (request, reply) => pull("federation", { after: 0, ...request.query }, request, reply),
   );
 
-  app.get<{ Querystring: PullQuery }>(
+  app.get<{ Querystring: PullQuery & { readonly consumer: string } }>(
     "/v1/prover/fixes",
-    { config: { scope: "read:fixes" }, schema: PULL_SCHEMA },
+    { config: { scope: "read:fixes" }, schema: PROVER_SCHEMA },
     (request, reply) => {
-      if (!mayHavePlaces(request)) {
-        reply.header("www-authenticate", 'Bearer realm="osnmad", scope="read:fixes"');
-        return sendProblem(
-          reply,
-          problemOf("OSN_UNAUTHORIZED", "Beyond this machine a prover shows a token for read:fixes."),
-        );
-      }
-      return pull("prover", request, reply);
+      const { consumer } = request.query;
+      const refused = refusalOf(consumer, request, reply);
+      if (refused !== null) return sendProblem(reply, refused);
+      const { seq } = outbox.state(consumer)!;
+      return pull("prover", { after: seq, ...request.query }, request, reply);
     },
   );
 
-  app.get("/v1/emission", { config: { scope: "read:status" } }, (_request, reply) =>
-    reply.header("cache-control", "no-store").send(emission.status()),
+  app.post<{ Body: { readonly consumer: string; readonly seq: number } }>(
+    "/v1/prover/taken",
+    { config: { scope: "read:fixes" }, schema: TAKEN_SCHEMA },
+    (request, reply) => {
+      const { consumer, seq } = request.body;
+      const refused = refusalOf(consumer, request, reply);
+      if (refused !== null) return sendProblem(reply, refused);
+      outbox.advance(consumer, seq);
+      const { seq: taken, backlog } = outbox.state(consumer)!;
+      return reply.header("cache-control", "no-store").send({ consumer, seq: taken, backlog });
+    },
   );
 
-  app.get("/v1/federation/stream", { config: { scope: "read:status" } }, (request, reply) => {
+  /** Null where this request may have the places that are for this consumer. */
+  function refusalOf(consumer: string, request: FastifyRequest, reply: FastifyReply): Problem | null {
+    const { token } = request as { token?: FastifyRequest["token"] };
+    if (!mayHavePlaces(request)) {
+      reply.header("www-authenticate", 'Bearer realm="osnmad", scope="read:fixes"');
+      return problemOf("OSN_UNAUTHORIZED", "Beyond this machine a prover shows a token for read:fixes.");
+    }
+    if (!emission.pulls(consumer)) {
+      return problemOf("OSN_NOT_FOUND", "No prover of this name is configured to come and ask.");
+    }
+    if (token == null || token.name === consumer) return null;
+    return problemOf("OSN_FORBIDDEN", `Token ${token.id} is of another name than the consumer.`);
+  }
+
+  // Backlogs count fixes, and addresses tell who the prover is: for nobody but who runs the station.
+  app.get(
+    "/v1/emission",
+    { config: { scope: "admin" }, schema: { summary: "Consumers: cursor, backlog, failures, state" } },
+    (_request, reply) => reply.header("cache-control", "no-store").send(emission.status()),
+  );
+
+  app.get("/v1/federation/stream", { config: { scope: "read:federation" } }, (request, reply) => {
     if (waiting.size >= MAX_WAITING) {
       reply.header("retry-after", "10");
       return sendProblem(reply, problemOf("OSN_RATE_LIMITED", "Too many wait already.", { status: 503 }));

@@ -1,5 +1,5 @@
 /**
- * The HTTP server: fastify with one plugin per resource. Reads only; beyond this machine only with tokens; every
+ * The HTTP server: fastify with one plugin per resource. GETs change nothing; beyond this machine only with tokens; every
  * refusal is a problem document (RFC 9457).
  */
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -10,6 +10,7 @@ import { OsnmadError } from "../errors.js";
 import type { Store } from "../store/store.js";
 import type { Token } from "../store/token-file.js";
 import { refusal } from "./access.js";
+import { isCrossOrigin } from "./cross-origin.js";
 import { Description } from "./description.js";
 import { lateValidators } from "./late-validators.js";
 import { anyAddress, isLoopbackHostHeader, isLoopbackPeer, loopbackAddress } from "./loopback.js";
@@ -121,6 +122,10 @@ export function buildServer(options: ServerOptions): FastifyInstance {
           { status: 421 },
         ),
       );
+      return;
+    }
+    if (isCrossOrigin(request.method, request.headers)) {
+      refuse(problemOf("OSN_ORIGIN_REFUSED", "A page of another site sent this request."));
       return;
     }
     const peer = request.socket.remoteAddress ?? "";

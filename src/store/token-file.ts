@@ -21,7 +21,7 @@ import { asStoreError } from "./faults.js";
 
 export const TOKEN_FILE = "tokens.json";
 /** `admin` may do all that the others may. */
-export const SCOPES = ["read:status", "read:fixes", "admin"] as const;
+export const SCOPES = ["read:status", "read:fixes", "read:federation", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Token {

@@ -1,16 +1,14 @@
-import { fastify } from "fastify";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DEAD_AFTER_FAILURES, Delivery, type Transport } from "../../src/emit/delivery.js";
-import { Emission, type EmissionOptions } from "../../src/emit/emission.js";
-import { isSealedBy, openEnvelope, openJws } from "../../src/emit/envelope.js";
+import { Emission } from "../../src/emit/emission.js";
+import { isSealedBy, openEnvelope } from "../../src/emit/envelope.js";
 import { Outbox, type OutboxMessage } from "../../src/emit/outbox.js";
-import { emissionRoutes } from "../../src/emit/routes.js";
 import { webhook } from "../../src/emit/webhook.js";
-import { addSubframes, openLog, witnessAt } from "./logs.js";
+import { emit, FEDERATION_KEYS, fill } from "./emitting.js";
 import { testFolder } from "./folder.js";
+import { addSubframes, witnessAt } from "./logs.js";
 
 const message = (key: string) => ({ purpose: "federation", key, envelope: Buffer.from(key) }) as const;
 const keys = (messages: readonly OutboxMessage[]) => messages.map(({ key }) => key);
@@ -132,37 +130,6 @@ describe("delivery", () => {
   });
 });
 
-function emit(directory: string, options: Partial<EmissionOptions> = {}) {
-  const log = openLog(join(directory, "log"));
-  const emission = new Emission({ log, directory, consumers: [], flush: false, ...options });
-  onTestFinished(async () => {
-    await emission.close();
-    log.close();
-  });
-  return { log, emission };
-}
-
-const FEDERATION_KEYS = [
-  "leaf/0",
-  "leaf/1",
-  "leaf/2",
-  "checkpoint/3",
-  "cosignature/3/witness.example/w",
-  "leaf/3",
-  "checkpoint/4",
-];
-
-async function fill(emission: Emission): Promise<void> {
-  const { log } = emission;
-  await addSubframes(log, 0, 2);
-  await witnessAt(log, 1_790_000_000);
-  emission.notify();
-  await emission.taken();
-  await addSubframes(log, 2, 1);
-  emission.notify();
-  await emission.taken();
-}
-
 describe("emission", () => {
   it("takes leaves, checkpoints and cosignatures of the log, in order, for a federation without what opens them", async () => {
     const { log, emission } = emit(testFolder());
@@ -275,88 +242,5 @@ describe("webhook", () => {
       expect(to(url), url).toThrow();
     }
     expect(to("http://prover.example/", "t")).toThrow("coordinates");
-  });
-});
-
-describe("routes", () => {
-  async function served() {
-    const { emission, log } = emit(testFolder(), {
-      consumers: [{ name: "p", purpose: "prover", transport: null }],
-    });
-    await fill(emission);
-    const app = fastify({ forceCloseConnections: true });
-    app.decorateRequest("token", null);
-    emissionRoutes(app, { emission });
-    onTestFinished(() => app.close());
-    return { emission, log, app };
-  }
-  interface Page {
-    messages: { seq: number; key: string; envelope: string; jws: string }[];
-  }
-
-  it("gives a federation pages from any number on, in both forms", async () => {
-    const { app, log } = await served();
-    const get = async (query: string) =>
-      (await app.inject({ url: `/v1/federation/messages${query}` })).json<Page>().messages;
-    const first = await get("?limit=4");
-    const rest = await get(`?after=${first[3].seq}`);
-    expect([...first, ...rest].map(({ key }) => key)).toEqual(FEDERATION_KEYS);
-    const [{ jws }] = await get("?limit=1&form=jws");
-    const opened = openJws(jws)!;
-    expect(isSealedBy(opened, log.key.publicKey)).toBe(true);
-    expect(opened.statement).toEqual(openEnvelope(Buffer.from(first[0].envelope, "base64"))!.statement);
-  });
-
-  it("answers a long poll as soon as there is something", async () => {
-    const { app, emission, log } = await served();
-    const poll = app.inject({ url: "/v1/federation/messages?after=7&wait=25" });
-    await addSubframes(log, 3, 1);
-    emission.notify();
-    expect((await poll).json<Page>().messages[0].key).toBe("leaf/4");
-  });
-
-  it("lets a prover's question for more say what it has, which is then let go", async () => {
-    const { app, emission } = await served();
-    const get = (query: string) => app.inject({ url: `/v1/prover/fixes?consumer=p${query}` });
-    const all = (await get("")).json<Page>().messages;
-    expect(all.map(({ key }) => key)).toContain("openings/2");
-    await get(`&after=${all[2].seq}`);
-    expect(emission.outbox.state("p")).toMatchObject({ seq: all[2].seq });
-    expect((await get("")).json<Page>().messages).toEqual(all.slice(3));
-    expect((await app.inject({ url: "/v1/prover/fixes?consumer=q" })).statusCode).toBe(404);
-    expect((await app.inject({ url: "/v1/federation/messages?consumer=p" })).statusCode).toBe(404);
-  });
-
-  it("gives places to nobody beyond this machine without a token", async () => {
-    const { app } = await served();
-    const from = async (remoteAddress: string, url: string) =>
-      (await app.inject({ url, remoteAddress })).statusCode;
-    expect(await from("203.0.113.9", "/v1/prover/fixes")).toBe(401);
-    expect(await from("127.0.0.1", "/v1/prover/fixes")).toBe(200);
-    expect(await from("203.0.113.9", "/v1/federation/messages")).toBe(200);
-  });
-
-  it("streams, and goes on after the last id", async () => {
-    const { app, emission, log } = await served();
-    const url = await app.listen({ host: "127.0.0.1", port: 0 });
-    const names = async (lastId: string, count: number) => {
-      const abort = new AbortController();
-      const response = await fetch(`${url}/v1/federation/stream`, {
-        headers: { "last-event-id": lastId },
-        signal: abort.signal,
-      });
-      let text = "";
-      for await (const chunk of response.body!) {
-        text += Buffer.from(chunk as Uint8Array).toString();
-        if ((text.match(/^id: /gm)?.length ?? 0) >= count) break;
-      }
-      abort.abort();
-      return [...text.matchAll(/^id: (\d+)\nevent: (\w+)$/gm)].map(([, id, event]) => `${id} ${event}`);
-    };
-    expect(await names("", 7)).toEqual(FEDERATION_KEYS.map((key, at) => `${at + 1} ${key.split("/")[0]}`));
-    const rest = names("6", 3);
-    await addSubframes(log, 3, 1);
-    emission.notify();
-    expect(await rest).toEqual(["7 checkpoint", "8 leaf", "9 checkpoint"]);
   });
 });
