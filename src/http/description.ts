@@ -7,6 +7,24 @@ import type { FastifyInstance, RouteOptions } from "fastify";
 import { noValidators } from "./late-validators.js";
 
 const PAGES = "/docs";
+
+const DESCRIPTION = [
+  "Authenticated Galileo navigation data and graded fixes.",
+  "- `nav-authenticated`: our own position, computed only from navigation data signed by Galileo. It does not say that the ranges are true.",
+  "- `corroborated`: the receiver's own position agrees with authenticated data. Another position, not a weaker `nav-authenticated`.",
+  "- `unverified`: nothing is said, and why is named; given only when asked for.",
+  "",
+  "Every error is a problem document (RFC 9457) with a code, what happened and what to do next.",
+].join("\n");
+
+const TAGS = [
+  { name: "Fixes", description: "graded fixes, each with the evidence to judge it again" },
+  { name: "OSNMA", description: "satellites, keys, chain and data that became authenticated" },
+  { name: "Events", description: "what happened, newest first" },
+  { name: "Station", description: "the station's log for witnesses and followers, and challenges to it" },
+  { name: "Emission", description: "what the residency prover and federation nodes fetch" },
+  { name: "Process", description: "state of this process, and its description" },
+];
 /** The pages below `/docs` that there are, for the routes of the server that is asked. */
 export const PAGE_PATHS = ["", "/", "/json", "/yaml", "/static/index.html", "/static/swagger-initializer.js"]
   .concat("/static/*")
@@ -115,9 +133,9 @@ export class Description {
         info: {
           title: "osnmad",
           version: this.#version,
-          description:
-            "Authenticated Galileo navigation data and graded fixes. `corroborated`: the receiver's solution agrees with authenticated data. `unverified` fixes are given only when asked for.",
+          description: DESCRIPTION,
         },
+        tags: TAGS.filter(({ name }) => this.#routes.some(({ schema }) => schema?.tags?.includes(name))),
       },
       refResolver: {
         buildLocalReference: (json: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) =>
@@ -128,7 +146,10 @@ export class Description {
       routePrefix: PAGES,
       staticCSP: POLICY,
       uiConfig: { deepLinking: false, tryItOutEnabled: true, validatorUrl: null },
-      theme: { title: "osnmad" },
+      theme: {
+        title: "osnmad",
+        css: [{ filename: "osnmad.css", content: ".swagger-ui .topbar { display: none; }" }],
+      },
     });
     for (const { method, url, schema = {} } of this.#routes) {
       if (schema.hide !== true) app.route({ method, url, schema, handler: () => null });

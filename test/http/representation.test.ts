@@ -178,6 +178,19 @@ describe("the history of OSNMA", () => {
 });
 
 describe("the description to be browsed", () => {
+  it("is where the bare address leads, with every route below one of its headings", async () => {
+    const { app } = setup();
+    const { statusCode, headers } = await app.inject({ url: "/" });
+    expect([statusCode, headers.location]).toEqual([302, "/docs"]);
+    const { tags, paths } = (await app.inject({ url: "/openapi.json" })).json<{
+      tags: { name: string }[];
+      paths: Record<string, Record<string, { tags?: string[] }>>;
+    }>();
+    const used = Object.values(paths).flatMap((methods) => Object.values(methods).map((route) => route.tags));
+    expect(used.filter((route) => route?.length !== 1)).toEqual([]);
+    expect(new Set(used.flat())).toEqual(new Set(tags.map(({ name }) => name)));
+  });
+
   it("is made of files of this server alone, under a policy that allows no others", async () => {
     const { app } = setup();
     const page = await app.inject({ url: "/docs/" });

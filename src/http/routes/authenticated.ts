@@ -13,6 +13,7 @@ export const authenticatedRoutes: FastifyPluginCallbackTypebox<RouteContext> = (
     {
       config: { scope: "read:status" },
       schema: {
+        tags: ["OSNMA"],
         summary: "Navigation data that became authenticated, newest first",
         querystring: AuthenticatedQuery,
         response: { 200: AuthenticatedPage, ...PROBLEMS },

@@ -16,6 +16,7 @@ export const captureRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, {
     {
       config: { scope: "read:status" },
       schema: {
+        tags: ["Process"],
         summary: "Sources that were read, newest run first",
         querystring: PageQuery,
         response: { 200: CapturePage, ...PROBLEMS },

@@ -13,6 +13,7 @@ export const docsRoutes: FastifyPluginCallback<{ readonly description: Descripti
     "/openapi.json",
     {
       schema: {
+        tags: ["Process"],
         summary: "This description (OpenAPI 3.1)",
         querystring: NoQuery,
         response: { 200: { type: "object", additionalProperties: true }, ...PROBLEMS },
@@ -20,6 +21,8 @@ export const docsRoutes: FastifyPluginCallback<{ readonly description: Descripti
     },
     () => description.document(),
   );
+  // The address that a start prints is typed into browsers.
+  app.get("/", { schema: { hide: true } }, (_request, reply) => reply.redirect("/docs"));
   for (const path of PAGE_PATHS) {
     app.get(path, { schema: { hide: true } }, async (request, reply) => {
       const { status, headers, body } = await description.page(request.url, request.headers);

@@ -13,6 +13,7 @@ export const eventRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { s
     {
       config: { scope: "read:status" },
       schema: {
+        tags: ["Events"],
         summary: "Events, newest first",
         querystring: EventsQuery,
         response: { 200: EventPage, ...PROBLEMS },

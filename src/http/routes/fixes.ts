@@ -132,6 +132,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
     {
       config,
       schema: {
+        tags: ["Fixes"],
         summary: "Fixes, newest first",
         querystring: FixesQuery,
         response: { 200: inBothForms(FixPage, FeatureCollection), ...PROBLEMS },
@@ -156,6 +157,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
     {
       config,
       schema: {
+        tags: ["Fixes"],
         summary: "The newest fix that is at least corroborated",
         querystring: LatestFixQuery,
         response: {
@@ -188,6 +190,7 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
     {
       config,
       schema: {
+        tags: ["Fixes"],
         summary: "One fix, of any level",
         params: FixParams,
         querystring: NoQuery,
@@ -211,7 +214,8 @@ export const fixRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, conte
     {
       config,
       schema: {
-        summary: "Everything that the fix follows from: a bundle for `osnmad verify`",
+        tags: ["Fixes"],
+        summary: "Everything that the fix follows from: a bundle for osnmad verify",
         params: FixParams,
         querystring: NoQuery,
         response: { 200: sentAs({ [JSON_TYPE]: refTo(EvidenceSchema) }), ...PROBLEMS },

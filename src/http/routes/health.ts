@@ -10,6 +10,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, co
     "/healthz",
     {
       schema: {
+        tags: ["Process"],
         summary: "The process answers",
         querystring: NoQuery,
         response: { 200: Health200, ...PROBLEMS },
@@ -21,6 +22,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, co
     "/readyz",
     {
       schema: {
+        tags: ["Process"],
         summary: "The store accepts data; 503 with the reason when it cannot",
         querystring: NoQuery,
         response: { 200: Health200, ...PROBLEMS },

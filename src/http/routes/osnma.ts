@@ -57,6 +57,7 @@ export const osnmaRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, con
     {
       config,
       schema: {
+        tags: ["OSNMA"],
         summary: "Keys, chain and state of OSNMA",
         querystring: RunQuery,
         response: {
@@ -84,6 +85,7 @@ export const osnmaRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, con
     {
       config,
       schema: {
+        tags: ["OSNMA"],
         summary: "Events that changed keys, chain or state of OSNMA, newest first",
         querystring: EventsQuery,
         response: { 200: EventPage, ...PROBLEMS },

@@ -12,6 +12,7 @@ export const satelliteRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app,
     {
       config: { scope: "read:status" },
       schema: {
+        tags: ["OSNMA"],
         summary: "Satellites heard, and which of their data is authenticated",
         querystring: RunQuery,
         response: {

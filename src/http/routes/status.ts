@@ -9,6 +9,7 @@ export const statusRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
     {
       config: { scope: "read:status" },
       schema: {
+        tags: ["Process"],
         summary: "What this process is doing",
         querystring: NoQuery,
         response: { 200: refTo(StatusSchema), ...PROBLEMS },

@@ -22,6 +22,7 @@ export const streamRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
       // Fixes are the first thing in it; a token for them may see the events as well.
       config: { scope: "read:fixes" },
       schema: {
+        tags: ["Fixes"],
         summary: "Fixes and events as they are stored (server-sent events)",
         description:
           "Lines `event: fix` and `event: event` with the record as `data`. Send the last `id` as Last-Event-ID to go " +
