@@ -93,12 +93,17 @@ export function startMaterial(flags: TrustFlags): StartMaterial {
     noTrust: !flags.trust,
     ...(flags.state === undefined ? {} : { stateDir: flags.state }),
   });
-  // A key that hangs from no Galileo root we know of makes a simulation as much as a test root does.
-  const simulated =
-    material.roots.some(({ standing }) => standing === "test") ||
-    material.publicKeys.some(({ root }) => root === null || standingOf(root) === "test");
+  const simulated = isSimulated(material);
   const snapshot = flags.state === undefined ? null : snapshotOf(loadState(flags.state), simulated);
   return { ...givenOf(material), snapshot, warnings: material.warnings, simulated };
+}
+
+/** A key that hangs from no Galileo root we know of makes a simulation as much as a test root does. */
+export function isSimulated({ roots, publicKeys }: TrustMaterial): boolean {
+  return (
+    roots.some(({ standing }) => standing === "test") ||
+    publicKeys.some(({ root }) => root === null || standingOf(root) === "test")
+  );
 }
 
 export function givenOf(material: TrustMaterial): Omit<StartMaterial, "snapshot" | "warnings" | "simulated"> {

@@ -88,6 +88,13 @@ export function takeLock(
 
 let drafts = 0;
 
+/** Number of the process that holds the lock at `path`; null where none does. */
+export function lockHolder(path: string): number | null {
+  const text = contentOf(path);
+  const holder = text === null ? null : parsed(text);
+  return holder !== null && isAlive(holder) ? holder.pid : null;
+}
+
 function releaserOf(path: string, own: string): () => void {
   let held = true;
   return () => {

@@ -23,8 +23,8 @@ export interface StoredEvidence {
 
 /** More than any fix has: a bound for one answer. */
 export const MAX_EVIDENCE_OBJECTS = 4096;
-/** Ids known to be stored. */
-const MAX_KNOWN = 10_000;
+/** Ids known to be stored: some hours' worth. What a run has used once and no more is not kept for days. */
+const MAX_KNOWN = 2_000;
 
 const HASH = /^[0-9a-f]{64}$/;
 

@@ -181,9 +181,9 @@ describe("the machine", () => {
 
   it("folders: one that can be made is fine, a file is not", () => {
     const folder = mkdtempSync(join(tmpdir(), "osnmad-doctor-"));
-    expect(checkFolder("data-dir", join(folder, "a", "b")).found).toContain("will be made");
+    expect(checkFolder("data-dir", join(folder, "a", "b"), "--data-dir").found).toContain("will be made");
     writeFileSync(join(folder, "file"), "");
-    expect(checkFolder("data-dir", join(folder, "file", "b")).status).toBe("problem");
+    expect(checkFolder("data-dir", join(folder, "file", "b"), "--data-dir").status).toBe("problem");
   });
 
   it("a port in use is a warning", async () => {

@@ -1,5 +1,17 @@
-/** `osnmad run` as a process of its own: what its signals do, and who may have a receiver. */
-import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/**
+ * `osnmad run` as a process of its own: what its signals do, and who may have a receiver; and `osnmad doctor` with the
+ * same configuration.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -194,6 +206,100 @@ describe("osnmad run", () => {
       const counts = store.fixes.counts(store.runs.newest()!.id);
       store.close();
       expect(counts.unverified).toBeGreaterThan(0);
+    });
+  });
+
+  describe("osnmad doctor", () => {
+    type Told = Record<string, { status: string; found: string; remedy: string | null }>;
+    /** All checks by name, and the exit status. */
+    const doctor = async (...args: string[]): Promise<{ told: Told; code: number | null }> => {
+      const run = new Running(script, [
+        "doctor",
+        "--config",
+        configFile(),
+        "--json",
+        "--seconds",
+        "2",
+        ...args,
+      ]);
+      running.push(run);
+      const { code } = await run.ended;
+      const lines = run.out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Told[string] & { type: string; name: string });
+      expect(lines.at(-1)).toMatchObject({ type: "summary" });
+      for (const { status: found, remedy } of lines.slice(0, -1)) {
+        expect(remedy === null).toBe(found === "ok" || found === "skipped");
+      }
+      return { told: Object.fromEntries(lines.map((line) => [line.name, line])), code };
+    };
+    const statuses = (told: Told): Record<string, string> =>
+      Object.fromEntries(Object.entries(told).map(([name, { status: is }]) => [name, is]));
+
+    it("looks at what a run with this configuration would need", async () => {
+      await withReceiver(async (port) => {
+        const data = join(folder, "data");
+        configure(port, {
+          http: "port = 0",
+          time: 'source = "none"\nassume_synchronised = true\nbound_seconds = 0.5',
+        });
+        const { told, code } = await doctor("--data-dir", data);
+        expect(statuses(told)).toMatchObject({
+          node: "ok",
+          configuration: "ok",
+          "store-library": "ok",
+          // Vouched for, a test root: both are told.
+          clock: "warning",
+          trust: "warning",
+          state: "ok",
+          "data-dir": "ok",
+          "http-access": "ok",
+          "http-port": "ok",
+          "port-open": "ok",
+          receiver: "ok",
+          sfrbx: "ok",
+          // The capture is of another day.
+          "signal-time": "problem",
+        });
+        expect(told["configuration"].found).toContain(configFile());
+        expect(told["data-dir"].found).toContain(data);
+        expect(code).toBe(1);
+
+        const first = start("data");
+        await epochsBeyond(await urlOf(first), 1);
+        const beside = await doctor("--data-dir", data);
+        expect(beside.told["receiver"]).toMatchObject({ status: "skipped" });
+        expect(beside.told["receiver"].found).toContain(String(first.child.pid));
+        expect(beside.code).toBe(0);
+      });
+    });
+
+    it("names what is wrong with it, and looks at the rest all the same", async () => {
+      configure("/dev/osnmad-none", {
+        time: 'source = "none"',
+        http: 'host = "0.0.0.0"\nallow_remote = true\nport = 0',
+        emit: 'prover_push = ["https://prover.example/fixes a-token"]',
+      });
+      mkdirSync(join(folder, "open"), { mode: 0o755 });
+      const { told, code } = await doctor("--data-dir", join(folder, "open"));
+      expect(statuses(told)).toMatchObject({
+        configuration: "warning",
+        clock: "problem",
+        "data-dir": "warning",
+        "http-access": "problem",
+        "port-open": "problem",
+      });
+      expect(told["configuration"].remedy).toContain("chmod");
+      expect(told["http-access"].found).toContain("token");
+      expect(code).toBe(1);
+
+      writeFileSync(configFile(), "[receiver]\nprot = 'auto'\n");
+      const broken = await doctor("--port", "none");
+      expect(broken.told["configuration"]).toMatchObject({ status: "problem" });
+      expect(broken.told["configuration"].found).toContain("prot");
+      expect(broken.told["trust"]).toMatchObject({ status: "ok" });
+      expect(broken.code).toBe(1);
     });
   });
 });

@@ -28,7 +28,7 @@ interface RunFlags {
   readonly lines?: boolean;
 }
 
-const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
+export const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
 export function registerRun(program: Command): void {
   program
@@ -102,7 +102,7 @@ function namedFlags(flags: RunFlags): Record<string, unknown> {
   };
 }
 
-function addressOf(text: string): { host: string; port: number } {
+export function addressOf(text: string): { host: string; port: number } {
   const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):)?(\d{1,5})$/.exec(text);
   if (match === null) throw new OsnmadError("OSN_USAGE", `--listen takes host:port, not "${text}".`);
   return { host: match[1] ?? match[2] ?? "127.0.0.1", port: Number(match[3]) };

@@ -44,6 +44,12 @@ export interface Heard {
 export interface ReceiverOptions {
   /** `auto`, `none`, a device, tcp://host:port. */
   readonly port: string;
+  /** Rate of a UART; the usual ones are tried where it is left out. */
+  readonly baud?: number;
+  /** As `receiver.profile`: what a run would write. Default "auto". */
+  readonly profile?: string;
+  /** SEC-UNIQID of the one receiver whose data a run would use. */
+  readonly uniqueId?: string;
   readonly seconds: number;
   readonly gstNow: () => { readonly gst: number; readonly boundSeconds: number } | null;
 }
@@ -69,7 +75,7 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
   }
   let link: ByteLink;
   try {
-    link = await openLink(port);
+    link = await openLink(port, options.baud === undefined ? {} : { baudRate: options.baud });
   } catch (error) {
     if (!(error instanceof OsnmadError)) throw error;
     return [...checks, problem("port-open", error.message, error.remedy)];
@@ -80,9 +86,11 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
     const identity = await identityOrNull(client);
     const heard = await listen(link, { ...options, identity });
     const found = heardChecks(heard);
-    if (identity === null || !hasConfigurationKeys(identity)) checks.push(...found);
+    checks.push(...uniqueIdCheck(identity, options.uniqueId));
+    const { profile = "auto" } = options;
+    if (identity === null || !hasConfigurationKeys(identity) || profile === "none") checks.push(...found);
     else {
-      const settings = await settingsCheck(client, identity);
+      const settings = await settingsCheck(client, identity, profile);
       checks.push(...(settings.status === "warning" ? found.map(switchedOnLater) : found), settings);
     }
   } catch (error) {
@@ -116,9 +124,9 @@ async function identityOrNull(client: UbxClient): Promise<ReceiverIdentity | nul
 }
 
 /** What the profile of this receiver would change; nothing is written. */
-async function settingsCheck(client: UbxClient, identity: ReceiverIdentity): Promise<Check> {
+async function settingsCheck(client: UbxClient, identity: ReceiverIdentity, choice: string): Promise<Check> {
   try {
-    const profile = chooseProfile("auto", identity);
+    const profile = chooseProfile(choice, identity);
     const port = await ownPort(client);
     if (port === null) return skipped("settings", "The receiver does not tell which of its ports this is.");
     const { keys } = await applyProfile(client, profile, { port, dryRun: true });
@@ -134,6 +142,19 @@ async function settingsCheck(client: UbxClient, identity: ReceiverIdentity): Pro
     if (!(error instanceof OsnmadError)) throw error;
     return warning("settings", error.message, error.remedy);
   }
+}
+
+function uniqueIdCheck(identity: ReceiverIdentity | null, wanted: string | undefined): Check[] {
+  if (wanted === undefined) return [];
+  const has = identity?.uniqueId ?? null;
+  if (has?.toLowerCase() === wanted.toLowerCase()) return [ok("unique-id", `it is ${wanted}`)];
+  return [
+    problem(
+      "unique-id",
+      `receiver.unique_id asks for ${wanted}, and this one is ${has ?? "unknown"}: its data would not be used.`,
+      "Connect that receiver, or correct or remove receiver.unique_id.",
+    ),
+  ];
 }
 
 function rightsCheck(port: string): Check | null {
@@ -154,7 +175,7 @@ function rightsCheck(port: string): Check | null {
 /** Listens until everything was heard that is looked for, or the time is up. */
 export async function listen(
   link: ByteLink,
-  options: Omit<ReceiverOptions, "port"> & { readonly identity: ReceiverIdentity | null },
+  options: Pick<ReceiverOptions, "seconds" | "gstNow"> & { readonly identity: ReceiverIdentity | null },
 ): Promise<Heard> {
   const framer = new Framer();
   const satellites = new Set<number>();

@@ -59,7 +59,7 @@ export function clockCheck(status: TimeStatus, probes: readonly Probe[]): Check 
   }
   return problem(
     "clock",
-    `Nothing may be authenticated: no program says that the clock is synchronised. ${status.detail ?? ""}`.trim(),
+    `Nothing may be authenticated: no program says that the clock is synchronised. ${status.detail?.replace(/\.+$/, ".") ?? ""}`.trim(),
     "Install and start chrony (apt install chrony), or enable systemd-timesyncd (timedatectl set-ntp true); where " +
       "something else keeps the clock, say so (--assume-synchronised --bound <seconds>).",
   );

@@ -2,17 +2,26 @@
 import { OsnmadError } from "../../errors.js";
 import { loadTrust, type TrustMaterial } from "../../trust/material.js";
 import { isRecord, loadState } from "../../trust/state-store.js";
+import { isSimulated } from "../trust-options.js";
 import { ok, problem, warning, type Check } from "./check.js";
 
-export function checkTrust(stateDir: string | undefined, now = new Date()): Check[] {
+/** `files` as the configuration names them; `stateDir` is where a run keeps its trust state. */
+export function checkTrust(files: ExplicitFiles, stateDir: string, now = new Date()): Check[] {
   let material: TrustMaterial;
   try {
-    material = loadTrust(stateDir === undefined ? {} : { stateDir });
+    material = loadTrust({ ...files, stateDir });
   } catch (error) {
     if (!(error instanceof OsnmadError)) throw error;
     return [problem("trust", error.message, error.remedy)];
   }
-  return [trustCheck(material, now), ...latchCheck(stateDir)];
+  return [trustCheck(material, now), latchCheck(stateDir, isSimulated(material))];
+}
+
+/** Files that replace what is built in and imported. */
+export interface ExplicitFiles {
+  readonly merkle?: string[];
+  readonly publicKey?: string[];
+  readonly rootKey?: string;
 }
 
 export function trustCheck(material: TrustMaterial, now: Date): Check {
@@ -48,25 +57,29 @@ export function trustCheck(material: TrustMaterial, now: Date): Check {
     : ok("trust", found);
 }
 
-function latchCheck(stateDir: string | undefined): Check[] {
-  if (stateDir === undefined) return [];
+function latchCheck(stateDir: string, simulated: boolean): Check {
   try {
     const state = loadState(stateDir);
-    if (state === null)
-      return [ok("state", `${stateDir}: nothing stored yet, so the first start takes longer`)];
-    const engine = isRecord(state) ? state["engine"] : null;
+    if (state === null) return ok("state", "nothing stored yet, so the first start takes longer");
+    if (!isRecord(state)) throw new OsnmadError("OSN_STATE_CORRUPT", `${stateDir}: its form is not known.`);
+    const { engine } = state;
     if (isRecord(engine) && engine["alert"] === true) {
-      return [
-        problem(
-          "state",
-          `${stateDir} holds an authenticated OSNMA alert: nothing will be authenticated.`,
-          "Follow GSC's notices, install new material, and remove the state by hand (docs/operations.md).",
-        ),
-      ];
+      return problem(
+        "state",
+        `${stateDir} holds an authenticated OSNMA alert: nothing will be authenticated.`,
+        "Follow GSC's notices, install new material, and remove the state by hand (docs/operations.md).",
+      );
     }
-    return [ok("state", `${stateDir} is whole, no alert is latched`)];
+    if (state["simulated"] !== simulated) {
+      return problem(
+        "state",
+        `${stateDir} belongs to ${simulated ? "real" : "simulated"} signals, and the keys of this configuration do not.`,
+        "Keep real and simulated signals apart: give each its own data_dir.",
+      );
+    }
+    return ok("state", `${stateDir} is whole, no alert is latched`);
   } catch (error) {
     if (!(error instanceof OsnmadError)) throw error;
-    return [problem("state", error.message, error.remedy)];
+    return problem("state", error.message, error.remedy);
   }
 }

@@ -126,6 +126,8 @@ describe.skipIf(HOURS === 0)("a long sky through the pseudo-terminal", () => {
             dropped: line.epochsDropped,
             stored: counts,
             memory,
+            live: samples.map(({ liveMegabytes }) => Math.round(liveMegabytes * 10) / 10),
+            rss: samples.map(({ rssMegabytes }) => Math.round(rssMegabytes)),
           });
           const missing = Array.from({ length: seconds }, (_, index) => index).filter(
             (index) => given.has(index) && !arrived.has(index),
