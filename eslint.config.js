@@ -11,6 +11,7 @@ const edges = [
   "station",
   "witness",
   "emit",
+  "proof",
   "simulate",
   "export",
   "time",

@@ -137,6 +137,13 @@ export const ERRORS = {
     cause: "Stored data fails its integrity check or cannot be read.",
     remedy: "Nothing in it is trusted now. Restore it from a backup, or move it away and start without it.",
   },
+  OSN_PROOF_IMPOSSIBLE: {
+    exit: 3,
+    http: 409,
+    cause: "No proof of the fix can be made from the station's log.",
+    remedy:
+      "The message says what is missing. Soon after a fix wait a minute; what opens older leaves than `station.keep_days` is not kept.",
+  },
   OSN_STATION_KEY_UNUSABLE: {
     exit: 6,
     http: 500,

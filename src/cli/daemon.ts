@@ -38,6 +38,7 @@ import { TokenWatch } from "../store/token-file.js";
 import { loadChecked, saveChecked } from "../trust/state-store.js";
 import type { Station } from "../station/station.js";
 import { stationRoutes } from "../station/routes.js";
+import { proofRoutes } from "../proof/routes.js";
 import type { Emission } from "../emit/emission.js";
 import { emissionRoutes } from "../emit/routes.js";
 import { parseWatchThresholds } from "../watch/threshold-schema.js";
@@ -145,7 +146,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
               notReady: () => (stop.aborted ? "The daemon is stopping." : null),
               extend: (app) => {
                 const { station } = daemon;
-                if (station !== null) stationRoutes(app, { station });
+                if (station !== null) {
+                  stationRoutes(app, { station });
+                  proofRoutes(app, { store, log: station.log });
+                }
                 if (daemon.emission !== null) emissionRoutes(app, { emission: daemon.emission });
               },
             });

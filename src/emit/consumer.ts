@@ -8,7 +8,7 @@ import { INPUT, type ConsumerStore, type Input } from "./consumer-store.js";
 import { openEnvelope } from "./envelope.js";
 import { Follower, type FollowOptions, type Verdict } from "./follower.js";
 import type { HttpSource } from "./http-source.js";
-import { parseOrigin } from "./statement.js";
+import { parseOrigin } from "../station/origin.js";
 
 export type StationVerdict = Verdict & { readonly station: string };
 

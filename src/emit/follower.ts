@@ -19,7 +19,8 @@ import {
 } from "../station/note.js";
 import { disclosureGst, witnessedGst, type TimedWitness, type TimingPolicy } from "../station/timing.js";
 import { isSealedBy, keyIdOf, openEnvelope, type Envelope } from "./envelope.js";
-import { lineText, parseOrigin } from "./statement.js";
+import { parseOrigin } from "../station/origin.js";
+import { lineText } from "./statement.js";
 
 export interface FollowOptions {
   /** Origin and key of the station, as "osnmad key export-public" prints them. */
@@ -374,7 +375,7 @@ export class Follower {
       note: { ...note, signatures: [...note.signatures, line] },
     };
     this.#checkpoints.set(size, cosigned);
-    const seen = witnessedGst(cosigned, this.#policy);
+    const seen = witnessedGst([cosigned], this.#policy);
     const told: Verdict = {
       type: "cosignature",
       size,

@@ -11,6 +11,7 @@ import { parseCheckpoint } from "../station/checkpoint.js";
 import { decodeLeaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { MAX_NOTE_BYTES, parseSignatureLine } from "../station/note.js";
+import { originOf } from "../station/origin.js";
 import { MAX_ENTRY_BYTES } from "../station/tiles.js";
 import { FlatCbor } from "./flat-cbor.js";
 
@@ -162,7 +163,7 @@ export function objectionTo(statement: Statement, { purpose, mode, station }: Sp
       const checkpoint = parseCheckpoint(statement.note);
       if (checkpoint === null) return "the checkpoint is none";
       if (checkpoint.extensions.length > 0) return "the checkpoint has extension lines";
-      if (checkpoint.origin !== originFor(station, mode)) return `the checkpoint is of ${checkpoint.origin}`;
+      if (checkpoint.origin !== originOf(station, mode)) return `the checkpoint is of ${checkpoint.origin}`;
       return checkpoint.size === statement.size ? null : `the checkpoint has size ${checkpoint.size}`;
     }
     case "cosignature": {
@@ -175,20 +176,6 @@ export function objectionTo(statement: Statement, { purpose, mode, station }: Sp
     case "fix":
       return null;
   }
-}
-
-/** First line of the checkpoints of a station (docs/station-log.md). */
-export function originFor(station: Uint8Array, mode: Mode): string {
-  const id = Buffer.from(station).toString("hex");
-  return mode === "live" ? `osnmad-station/${id}` : `osnmad-station/${mode}/${id}`;
-}
-
-/** Station and mode of an origin; null where it is none of a station. */
-export function parseOrigin(origin: string): { readonly station: Uint8Array; readonly mode: Mode } | null {
-  const match = /^osnmad-station\/(?:(replay|simulated)\/)?([0-9a-f]{64})$/.exec(origin);
-  if (match === null) return null;
-  const mode = (match[1] as Mode | undefined) ?? "live";
-  return { station: Uint8Array.from(Buffer.from(match[2], "hex")), mode };
 }
 
 /** Text of a signature line: UTF-8 (it begins with a dash), one line. */

@@ -35,7 +35,7 @@ export function storedFixes(store: Store, runs: () => readonly number[]): FixSou
 }
 
 /** The record as it was made, which is what the leaf commits to. */
-function recordOf(stored: StoredFix): FixRecord {
+export function recordOf(stored: StoredFix): FixRecord {
   const record: Partial<StoredFix> = { ...stored };
   delete (record as { id?: number }).id;
   delete (record as { run?: number }).run;

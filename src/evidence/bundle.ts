@@ -439,6 +439,12 @@ export function readBundle(input: unknown): ReadBundle | string {
   const foreign = Object.keys(document).find((name) => !HEADER.includes(name));
   if (foreign !== undefined)
     return `it has a member ${JSON.stringify(foreign.slice(0, 40))}, which is unknown`;
+  const entries = readEntries(objects);
+  return typeof entries === "string" ? entries : { mode: mode as Mode, root, entries };
+}
+
+/** Objects by their ids as they stand in a document; a text says why they are none. */
+export function readEntries(objects: Readonly<Record<string, unknown>>): Map<ObjectId, ReadEntry> | string {
   const ids = Object.keys(objects);
   if (ids.length > MAX_BUNDLE_OBJECTS) return `more than ${MAX_BUNDLE_OBJECTS} objects`;
   const entries = new Map<ObjectId, ReadEntry>();
@@ -448,7 +454,7 @@ export function readBundle(input: unknown): ReadBundle | string {
     const fault = isFault(read) ? read : null;
     entries.set(id, { id, object: isFault(read) ? null : read, fault, text: textOf(objects[id]) });
   }
-  return { mode: mode as Mode, root, entries };
+  return entries;
 }
 
 function textOf(value: unknown): string | null {

@@ -26,8 +26,8 @@ export const CHECKS = [
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 
-export interface VerdictLine {
-  readonly check: CheckName;
+export interface VerdictLine<Check extends string = CheckName> {
+  readonly check: Check;
   readonly ok: boolean;
   /** The object that the line is about; null for the bundle as a whole. */
   readonly object: ObjectId | null;
@@ -63,14 +63,14 @@ export interface Subject {
 }
 
 /** Gathers lines. */
-export class Lines {
-  readonly lines: VerdictLine[] = [];
+export class Lines<Check extends string = CheckName> {
+  readonly lines: VerdictLine<Check>[] = [];
 
-  pass(check: CheckName, { id, name }: Subject, detail: string): void {
+  pass(check: Check, { id, name }: Subject, detail: string): void {
     this.lines.push({ check, ok: true, object: id, name, field: null, detail });
   }
 
-  fail(check: CheckName, { id, name }: Subject, field: string | null, detail: string): void {
+  fail(check: Check, { id, name }: Subject, field: string | null, detail: string): void {
     this.lines.push({ check, ok: false, object: id, name, field, detail });
   }
 

@@ -153,7 +153,7 @@ export class NavigationJudge {
     for (const [id, object] of this.#objects.of("root-key")) {
       this.#rootKey({ id, name: nameOf("root-key", object) }, object);
     }
-    this.#keysOfChains();
+    this.#keysOfChains(this.#objects.of("tesla-key"));
     const good = new Map<ObjectId, GoodWords>();
     for (const [id, object] of this.#objects.of("words")) {
       const words = this.#words({ id, name: nameOf("words", object) }, object);
@@ -260,8 +260,31 @@ export class NavigationJudge {
     );
   }
 
-  #keysOfChains(): void {
-    const all = this.#objects.of("tesla-key").map(([id, object]) => {
+  /**
+   * Judges tags that stand beside the bundle, over words of it that hold and under its root keys: what shows that the
+   * words were authentic at another time as well. Call it after `judge`. The tags that hold, by satellite.
+   */
+  judgeMore(objects: Objects, wordsOf: (svid: number) => GoodWords | undefined): Map<number, GoodTag[]> {
+    this.#keysOfChains(objects.of("tesla-key"));
+    const good = new Map<number, GoodTag[]>();
+    for (const [id, tag] of objects.of("tag")) {
+      const subject = { id, name: nameOf("tag", tag) };
+      const words = wordsOf(tag.prnD);
+      if (words === undefined) {
+        const detail = `it is over data of E${tag.prnD}, which the bundle does not prove`;
+        this.#lines.fail("tag-rule", subject, "prnD", detail);
+        continue;
+      }
+      const [word1, word2, word3, word4, word5] = words.object.words.map(bytesOf);
+      const navBits = cedNavBits(word1, word2, word3, word4, word5);
+      const found = this.#tag(subject, tag, words.object, navBits);
+      if (found !== null) good.set(tag.prnD, [...(good.get(tag.prnD) ?? []), found]);
+    }
+    return good;
+  }
+
+  #keysOfChains(objects: readonly (readonly [ObjectId, TeslaKeyObject])[]): void {
+    const all = objects.map(([id, object]) => {
       const rootKey = this.#rootKeys.get(object.rootKey) ?? null;
       return { subject: { id, name: nameOf("tesla-key", object) }, object, rootKey };
     });

@@ -8,6 +8,7 @@ import {
   beginId,
   idOfText,
   type EvidenceObject,
+  type FixObject,
   type ObjectId,
   type ObjectKind,
   type ObjectOf,
@@ -15,7 +16,13 @@ import {
 import { isObject } from "./schema.js";
 import { Lines, type Subject, type TrustedStanding, type Verdict } from "./verdict.js";
 import { judgeFix } from "./verify-fix.js";
-import { nameOf, NavigationJudge, type Objects, type TrustedRoot } from "./verify-navigation.js";
+import {
+  nameOf,
+  NavigationJudge,
+  type GoodWords,
+  type Objects,
+  type TrustedRoot,
+} from "./verify-navigation.js";
 
 export type { TrustedRoot } from "./verify-navigation.js";
 export type { Verdict, VerdictLine } from "./verdict.js";
@@ -33,7 +40,7 @@ export interface VerifyOptions {
 const DEFAULT_MINIMUM_TAG_BITS = 40;
 /** Where the damaged bit of an object is looked for by trying all: short objects, and few. */
 const MAX_REPAIR_CHARACTERS = 4096;
-const MAX_REPAIRS = 4;
+export const MAX_REPAIRS = 4;
 
 /** What a reference of an object must be, by the object's kind and the member. */
 const REFERENCES: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, ObjectKind>>>>> = {
@@ -44,8 +51,26 @@ const REFERENCES: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, Ob
   fix: { words: "words", measurements: "measurements", inputs: "position-inputs", receiver: "receiver" },
 };
 
+/** A bundle judged, with what holds of it: for judges of what stands beside a bundle (src/proof). */
+export interface JudgedBundle {
+  readonly verdict: Verdict;
+  /** The verdict's lines, still open for more. */
+  readonly lines: Lines;
+  /** Null where there is no fix to speak of. */
+  readonly fix: FixObject | null;
+  /** Data of the fix that holds, by SVID. */
+  readonly words: ReadonlyMap<number, GoodWords>;
+  /** Null where the input is no bundle. */
+  readonly navigation: NavigationJudge | null;
+}
+
 /** @param input the bundle's bytes or text, or what JSON.parse made of it */
 export function verifyBundle(input: unknown, options: VerifyOptions): Verdict {
+  return judgeBundle(input, options).verdict;
+}
+
+/** As `verifyBundle`. */
+export function judgeBundle(input: unknown, options: VerifyOptions): JudgedBundle {
   const { roots, minimumTagBits = DEFAULT_MINIMUM_TAG_BITS, expectedRoot = null } = options;
   if (!Array.isArray(roots)) throw new TypeError("roots must be a list");
   for (const { root } of options.roots) {
@@ -59,7 +84,7 @@ export function verifyBundle(input: unknown, options: VerifyOptions): Verdict {
   const whole: Subject = { id: null, name: "bundle" };
   if (typeof bundle === "string") {
     lines.fail("bundle", whole, null, bundle);
-    return {
+    const verdict: Verdict = {
       genuine: false,
       root: null,
       mode: null,
@@ -68,15 +93,16 @@ export function verifyBundle(input: unknown, options: VerifyOptions): Verdict {
       lines: lines.lines,
       notes: [],
     };
+    return { verdict, lines, fix: null, words: new Map(), navigation: null };
   }
   const { mode, root } = bundle;
-  const objects = objectsOf(bundle);
+  const objects = objectsOf(bundle.entries.values());
   const fix = objects.get("fix", root);
   if (fix === null) lines.fail("bundle", whole, "root", "does not name a fix of this bundle");
   else if (expectedRoot !== null && expectedRoot !== root)
     lines.fail("bundle", whole, "root", `is evidence for another fix than ${expectedRoot}`);
   else lines.pass("bundle", whole, `${bundle.entries.size} objects, fix ${root}`);
-  judgeForm(bundle, lines, options.locateDamage === false ? 0 : MAX_REPAIRS);
+  judgeForm(bundle.entries.values(), lines, options.locateDamage === false ? 0 : MAX_REPAIRS, "bundle");
   judgeReferences(bundle, lines);
 
   const navigation = new NavigationJudge(objects, lines, options.roots, minimumTagBits);
@@ -86,7 +112,7 @@ export function verifyBundle(input: unknown, options: VerifyOptions): Verdict {
     const context = { objects, lines, words, navigation, standing, mode };
     judgeFix({ id: root, name: "fix" }, fix, context);
   }
-  return {
+  const verdict: Verdict = {
     genuine: lines.allHold && fix !== null,
     root,
     mode,
@@ -95,11 +121,20 @@ export function verifyBundle(input: unknown, options: VerifyOptions): Verdict {
     lines: lines.lines,
     notes: notesOf(fix?.record, navigation),
   };
+  const ofFix = (fix?.words ?? []).flatMap((id) => words.get(id) ?? []);
+  return {
+    verdict,
+    lines,
+    fix,
+    words: new Map(ofFix.map((each) => [each.object.svid, each])),
+    navigation,
+  };
 }
 
 /** Objects of the right form, by kind; in the order of their ids, so that the verdict does not hang on the file's. */
-function objectsOf({ entries }: ReadBundle): Objects {
+export function objectsOf(read: Iterable<ReadEntry>): Objects {
   const byKind = new Map<ObjectKind, [ObjectId, EvidenceObject][]>();
+  const entries = new Map(Array.from(read, (entry) => [entry.id, entry]));
   const sorted = [...entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   for (const { id, object } of sorted) {
     if (object === null) continue;
@@ -121,10 +156,11 @@ function subjectOf({ id, object }: ReadEntry): Subject {
 }
 
 /** Form and id of every object. One line for all that are in order; the others have one each. */
-function judgeForm({ entries }: ReadBundle, lines: Lines, maxRepairs: number): void {
+export function judgeForm(read: Iterable<ReadEntry>, lines: Lines, maxRepairs: number, name: string): void {
+  const entries = [...read];
   let inOrder = 0;
   let repairs = maxRepairs;
-  for (const entry of entries.values()) {
+  for (const entry of entries) {
     const subject = subjectOf(entry);
     if (entry.fault !== null) lines.fail("object", subject, entry.fault.field, entry.fault.why);
     if (entry.text !== null && idOfText(entry.text) === entry.id) {
@@ -142,8 +178,8 @@ function judgeForm({ entries }: ReadBundle, lines: Lines, maxRepairs: number): v
       `is not the object that was named so${damage === null ? "" : ": one bit was changed in it"}`,
     );
   }
-  if (inOrder === entries.size)
-    lines.pass("id", { id: null, name: "bundle" }, `every object is the one its SHA-256 names`);
+  if (inOrder === entries.length)
+    lines.pass("id", { id: null, name }, `every object is the one its SHA-256 names`);
 }
 
 /** Every object that is named is there and of its kind, and none is there that nothing names. */

@@ -38,6 +38,7 @@ import {
 } from "./merkle.js";
 import { ED25519, formatSignature, type NoteSignature, verifierKey, type VerifierKey } from "./note.js";
 import type { LeafOpenings } from "./openings.js";
+import { originOf } from "./origin.js";
 import type { Signer } from "./signer.js";
 import { encodeEntries, tileBytes, tileIsIn, TILE_WIDTH, type TileName } from "./tiles.js";
 
@@ -92,12 +93,6 @@ interface Appended {
   readonly appended: AppendedLeaf[];
   readonly history: History | null;
   readonly frontier: readonly (Uint8Array | undefined)[];
-}
-
-/** The origin line and key name of a station's log. */
-export function originOf(station: Uint8Array, mode: Mode): string {
-  const id = Buffer.from(station).toString("hex");
-  return mode === "live" ? `osnmad-station/${id}` : `osnmad-station/${mode}/${id}`;
 }
 
 /** Origin of the last checkpoint in a folder, without opening the log; null where nothing was signed. */

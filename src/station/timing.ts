@@ -43,14 +43,22 @@ export interface TimingPolicy {
    * room for class B. `keyOffsetSeconds` gives it for the chain in force.
    */
   readonly keyOffsetSeconds: number;
+  /** A satellite needs tags of so many bits together, as its data did to be authentic; 40 unless told otherwise. */
+  readonly minimumTagBits?: number;
+}
+
+/** That a leaf is in the tree of a checkpoint. */
+export interface LeafSighting {
+  readonly inclusion: readonly Uint8Array[];
+  /** With the cosignatures among its signatures. */
+  readonly checkpoint: Checkpoint;
 }
 
 /** A leaf with what shows that it is in a log and when it was seen. */
 export interface ProvenLeaf {
   readonly bytes: Uint8Array;
-  readonly inclusion: readonly Uint8Array[];
-  /** With the cosignatures among its signatures. */
-  readonly checkpoint: Checkpoint;
+  /** One or more: a witness that missed one size saw the leaf in a larger one. */
+  readonly sightings: readonly LeafSighting[];
 }
 
 /** A tag over the data that the fix used, and where it was committed to. */
@@ -90,13 +98,8 @@ export type TimingReason =
   | "too-few-witnesses"
   | "witnessed-before-it-was-sent"
   | "witnessed-after-disclosure"
-  | "no-tag";
-
-export interface LeafTiming {
-  /** GST by which enough witnesses had seen it, clock bounds taken off; null where they are too few. */
-  readonly witnessedGst: number | null;
-  readonly reason: TimingReason | null;
-}
+  | "no-tag"
+  | "too-few-tag-bits";
 
 export interface TagTiming {
   readonly class: TimingClass;
@@ -114,6 +117,8 @@ export interface TagTiming {
 export interface FixTiming {
   readonly class: TimingClass;
   readonly reason: TimingReason;
+  /** GST by which enough witnesses had seen the leaf of the fix itself; null where they are too few. */
+  readonly witnessedGst: number | null;
   /** The worst of its satellites decides. */
   readonly satellites: readonly {
     readonly svid: number;
@@ -134,39 +139,83 @@ export function keyOffsetSeconds(keyStartBit: number): number {
   return 1 + 2 * pageOfBit(keyStartBit) + 1;
 }
 
-/** When enough witnesses had seen a leaf for certain. */
-export function witnessedGst(checkpoint: Checkpoint, policy: TimingPolicy): number | null {
+/** GST by which a witness had certainly seen what it stamped: a stamp of whole seconds may be up to a second old. */
+export function seenGst(timestamp: number, boundSeconds: number, leapSeconds: number): number {
+  return timestamp + 1 + boundSeconds - GST_TO_UNIX + leapSeconds;
+}
+
+/** When enough witnesses had seen a leaf for certain, by checkpoints that have it: of each witness its earliest. */
+export function witnessedGst(checkpoints: readonly Checkpoint[], policy: TimingPolicy): number | null {
   const { witnesses, needed, leapSeconds } = policy;
   if (!(needed >= 1)) return null;
-  const bounds = new Map(witnesses.map(({ key, boundSeconds }) => [key.keyId, boundSeconds]));
-  const latest = cosignaturesOf(
-    checkpoint.note,
-    witnesses.map(({ key }) => key),
-  )
-    // A stamp of whole seconds may be up to a second old when it is made.
-    .map(({ keyId, timestamp }) => timestamp + 1 + bounds.get(keyId)! - GST_TO_UNIX + leapSeconds)
-    .sort((a, b) => a - b);
-  const at = latest.at(needed - 1);
-  return latest.length < needed || at === undefined ? null : at;
+  const seen: number[] = [];
+  const counted = new Set<string>();
+  for (const { key, boundSeconds } of witnesses) {
+    // One key is one witness, under however many names.
+    const who = Buffer.from(key.publicKey).toString("hex");
+    if (counted.has(who)) continue;
+    counted.add(who);
+    const stamps = checkpoints.flatMap(({ note }) => cosignaturesOf(note, [key]));
+    if (stamps.length === 0) continue;
+    seen.push(seenGst(Math.min(...stamps.map(({ timestamp }) => timestamp)), boundSeconds, leapSeconds));
+  }
+  return seen.sort((a, b) => a - b).at(needed - 1) ?? null;
+}
+
+type SeenAt = (leaf: ProvenLeaf) => number | null;
+
+/** Signatures are what costs: each leaf's are verified once, however many tags rest on it. */
+function seenOnce(policy: TimingPolicy): SeenAt {
+  const known = new Map<ProvenLeaf, number | null>();
+  return (leaf) => {
+    let seen = known.get(leaf);
+    if (seen === undefined) known.set(leaf, (seen = witnessedGst(checkpointsOf(leaf), policy)));
+    return seen;
+  };
 }
 
 export function fixTiming({ fix, satellites }: FixTimingInput, policy: TimingPolicy): FixTiming {
-  const judged = satellites.map(({ svid, tags }) => {
-    const best = tags
-      .filter(({ prnD }) => prnD === svid)
-      .map((tag) => tagTiming(tag, policy))
-      .sort(byClass)
-      .at(0);
-    return { svid, class: best?.class ?? "C", reason: best?.reason ?? "no-tag", by: best ?? null } as const;
-  });
+  const seenAt = seenOnce(policy);
+  const judged = satellites.map((satellite) => satelliteTiming(satellite, policy, seenAt));
   const worst = [...judged].sort(byClass).at(-1);
-  const own = fixLeaf(fix, policy);
-  if (own !== "in-time") return { class: "C", reason: own, satellites: judged };
-  return { class: worst?.class ?? "C", reason: worst?.reason ?? "no-tag", satellites: judged };
+  const own = fixLeaf(fix, policy, seenAt);
+  const told = { witnessedGst: seenAt(fix.leaf), satellites: judged };
+  if (own !== "in-time") return { class: "C", reason: own, ...told };
+  return { class: worst?.class ?? "C", reason: worst?.reason ?? "no-tag", ...told };
+}
+
+/** The best class for which tags of enough bits were in time. */
+function satelliteTiming(
+  { svid, tags }: FixTimingInput["satellites"][number],
+  policy: TimingPolicy,
+  seenAt: SeenAt,
+): FixTiming["satellites"][number] {
+  const distinct = new Map<string, CommittedTag>();
+  for (const tag of tags) {
+    if (tag.prnD === svid) distinct.set(`${tag.prnA} ${tag.gst} ${tag.ctr}`, tag);
+  }
+  const judged = [...distinct.values()]
+    .map((tag) => ({ bits: tag.tagBits, timing: tagTiming(tag, policy, seenAt) }))
+    .sort((a, b) => byClass(a.timing, b.timing));
+  let bits = 0;
+  for (const { bits: more, timing } of judged) {
+    if (timing.class === "C") break;
+    bits += more;
+    if (bits >= (policy.minimumTagBits ?? DEFAULT_MINIMUM_TAG_BITS)) {
+      return { svid, class: timing.class, reason: "in-time", by: timing };
+    }
+  }
+  const best = judged.at(0)?.timing ?? null;
+  const reason = best === null ? "no-tag" : best.class === "C" ? best.reason : "too-few-tag-bits";
+  return { svid, class: "C", reason, by: best };
 }
 
 /** What a tag says of when it was received. */
-export function tagTiming(tag: CommittedTag, policy: TimingPolicy): TagTiming {
+export function tagTiming(
+  tag: CommittedTag,
+  policy: TimingPolicy,
+  seenAt: SeenAt = seenOnce(policy),
+): TagTiming {
   const { prnA, gst, adkd } = tag;
   const disclosure = disclosureGst(gst, adkd, policy.keyOffsetSeconds);
   const verdict = (reason: TimingReason, seen: number | null): TagTiming => ({
@@ -186,12 +235,16 @@ export function tagTiming(tag: CommittedTag, policy: TimingPolicy): TagTiming {
     return verdict("opening-does-not-hold", null);
   }
   if (!isInOpening(tag)) return verdict("tag-not-in-opening", null);
-  const seen = witnessedGst(tag.leaf.checkpoint, policy);
+  const seen = seenAt(tag.leaf);
   return verdict(timeliness(leaf, seen, disclosure, policy), seen);
 }
 
 /** The fix's own leaf: one that was not seen while slow keys were secret could have been computed at leisure. */
-function fixLeaf({ opening, leaf: proven }: FixTimingInput["fix"], policy: TimingPolicy): TimingReason {
+function fixLeaf(
+  { opening, leaf: proven }: FixTimingInput["fix"],
+  policy: TimingPolicy,
+  seenAt: SeenAt,
+): TimingReason {
   const item = opening.category === "fixes" ? decodeFix(opening.item) : null;
   if (item === null) return "fix-not-in-opening";
   const gst = Math.floor(item.gstMs / 1000 / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
@@ -200,7 +253,7 @@ function fixLeaf({ opening, leaf: proven }: FixTimingInput["fix"], policy: Timin
   if (typeof leaf === "string") return leaf;
   const root = rootIn(leaf, "fixes");
   if (root === null || !verifyOpening(opening, root)) return "opening-does-not-hold";
-  const seen = witnessedGst(proven.checkpoint, policy);
+  const seen = seenAt(proven);
   return timeliness(leaf, seen, disclosureGst(gst, 12, policy.keyOffsetSeconds), policy);
 }
 
@@ -222,11 +275,18 @@ function leafOf(proven: ProvenLeaf, gst: number, policy: TimingPolicy): Subframe
   if (!bytesEqual(leaf.station, policy.station)) return "leaf-of-another-station";
   if (leaf.mode !== policy.mode) return "leaf-of-another-mode";
   if (leaf.gst !== gst) return "leaf-of-another-subframe";
-  const { checkpoint, inclusion, bytes } = proven;
-  if (checkpoint.origin !== policy.origin) return "leaf-of-another-station";
-  const included = verifyInclusion(leaf.index, checkpoint.size, leafHash(bytes), inclusion, checkpoint.root);
-  return included ? leaf : "leaf-not-in-checkpoint";
+  const { sightings, bytes } = proven;
+  if (sightings.some(({ checkpoint }) => checkpoint.origin !== policy.origin))
+    return "leaf-of-another-station";
+  const hash = leafHash(bytes);
+  const isIncluded = sightings.every(({ checkpoint, inclusion }) =>
+    verifyInclusion(leaf.index, checkpoint.size, hash, inclusion, checkpoint.root),
+  );
+  return isIncluded && sightings.length > 0 ? leaf : "leaf-not-in-checkpoint";
 }
+
+const checkpointsOf = ({ sightings }: ProvenLeaf): Checkpoint[] =>
+  sightings.map(({ checkpoint }) => checkpoint);
 
 /** Whether the opened MACK section has this tag in this slot, of this satellite, wholly received. */
 function isInOpening({ opening, prnA, prnD, gst, ctr, adkd, cop, tag, tagBits }: CommittedTag): boolean {
@@ -249,6 +309,7 @@ function isInOpening({ opening, prnA, prnD, gst, ctr, adkd, cop, tag, tagBits }:
   return info === ((prnD << 8) | (adkd << 4) | cop);
 }
 
+const DEFAULT_MINIMUM_TAG_BITS = 40;
 const RANK: Readonly<Record<TimingClass, number>> = { A: 0, B: 1, C: 2 };
 
 function byClass(a: { readonly class: TimingClass }, b: { readonly class: TimingClass }): number {

@@ -12,24 +12,19 @@ import {
   sealEnvelope,
   sealJws,
 } from "../../src/emit/envelope.js";
-import {
-  encodeStatement,
-  originFor,
-  statementJson,
-  type Speaker,
-  type Statement,
-} from "../../src/emit/statement.js";
+import { encodeStatement, statementJson, type Speaker, type Statement } from "../../src/emit/statement.js";
 import { decodeCbor, encodeCbor } from "../../src/station/cbor.js";
 import { checkpointText, signCheckpoint } from "../../src/station/checkpoint.js";
 import { cosign } from "../../src/station/cosignature.js";
 import { leafHash } from "../../src/station/merkle.js";
 import { formatSignature } from "../../src/station/note.js";
+import { originOf } from "../../src/station/origin.js";
 import { logKey, testKey, witnessKey } from "../station/keys.js";
 import { place, startContent, station, stationKey } from "../station/leaves.js";
 import { testFolder } from "./folder.js";
 
 const [{ bytes: leaf }] = place([startContent()]);
-const origin = originFor(station, "live");
+const origin = originOf(station, "live");
 const head = { origin, size: 1, root: leafHash(leaf), extensions: [] };
 const live: Speaker = { purpose: "federation", mode: "live", station };
 const prover: Speaker = { ...live, purpose: "prover" };

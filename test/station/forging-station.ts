@@ -15,7 +15,7 @@ import {
   type SubtreeHash,
 } from "../../src/station/merkle.js";
 import { formatNote } from "../../src/station/note.js";
-import { originOf } from "../../src/station/station-log.js";
+import { originOf } from "../../src/station/origin.js";
 import type { ProvenLeaf } from "../../src/station/timing.js";
 import { logKey, type TestKey } from "./keys.js";
 
@@ -74,6 +74,6 @@ export class ForgingStation {
 
   proven(index: number, checkpoint: Checkpoint): ProvenLeaf {
     const inclusion = inclusionProof(index, checkpoint.size, this.subtree);
-    return { bytes: this.bodies[index], inclusion, checkpoint };
+    return { bytes: this.bodies[index], sightings: [{ inclusion, checkpoint }] };
   }
 }

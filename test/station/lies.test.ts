@@ -1,6 +1,6 @@
 /** One test for each lie a station can tell: who catches it, and by what. */
 import { describe, expect, it, onTestFinished } from "vitest";
-import { parseCheckpoint, signerOf } from "../../src/station/checkpoint.js";
+import { parseCheckpoint, signerOf, type Checkpoint } from "../../src/station/checkpoint.js";
 import { commitTo, openItem } from "../../src/station/openings.js";
 import { cosign } from "../../src/station/cosignature.js";
 import { follow, type History } from "../../src/station/history.js";
@@ -8,8 +8,8 @@ import { encodeTags, tagsItem } from "../../src/station/items.js";
 import { decodeLeaf, type LeafContent } from "../../src/station/leaf.js";
 import { bytesEqual, verifyConsistency } from "../../src/station/merkle.js";
 import { formatNote } from "../../src/station/note.js";
-import { originOf } from "../../src/station/station-log.js";
-import { tagTiming, type CommittedTag, type TimingPolicy } from "../../src/station/timing.js";
+import { originOf } from "../../src/station/origin.js";
+import { tagTiming, type CommittedTag, type ProvenLeaf, type TimingPolicy } from "../../src/station/timing.js";
 import { WitnessBook } from "../../src/witness/book.js";
 import { testFolder } from "./folder.js";
 import { ForgingStation } from "./forging-station.js";
@@ -199,7 +199,7 @@ describe("a station that submits after disclosure", () => {
   it("cannot give itself a cosignature, nor use one over another checkpoint", async () => {
     const late = await seen(GST + 3600);
     const early = await seen(GST + 40);
-    const { checkpoint } = late.tag.leaf;
+    const [{ checkpoint }] = late.tag.leaf.sightings;
     const forged = await cosign(
       checkpoint.note.text,
       Math.floor(unixOf(GST + 40)),
@@ -207,11 +207,13 @@ describe("a station that submits after disclosure", () => {
       stationKey.sign,
     );
     const own = { ...checkpoint.note, signatures: [checkpoint.note.signatures[0], forged] };
-    const withForged = { ...late.tag.leaf, checkpoint: parseCheckpoint(formatNote(own))! };
+    const showing = (leaf: ProvenLeaf, shown: Checkpoint): ProvenLeaf => ({
+      ...leaf,
+      sightings: [{ ...leaf.sightings[0], checkpoint: shown }],
+    });
+    const withForged = showing(late.tag.leaf, parseCheckpoint(formatNote(own))!);
     expect(tagTiming({ ...late.tag, leaf: withForged }, late.policy).reason).toBe("too-few-witnesses");
-    const other = { ...early.tag.leaf.checkpoint, root: new Uint8Array(32) };
-    expect(
-      tagTiming({ ...early.tag, leaf: { ...early.tag.leaf, checkpoint: other } }, early.policy).class,
-    ).toBe("C");
+    const other = { ...early.tag.leaf.sightings[0].checkpoint, root: new Uint8Array(32) };
+    expect(tagTiming({ ...early.tag, leaf: showing(early.tag.leaf, other) }, early.policy).class).toBe("C");
   });
 });

@@ -13,14 +13,15 @@ import { stationIdOf } from "../../src/station/history.js";
 import { readOrMakeKey } from "../../src/station/key-file.js";
 import { decodeLeaf } from "../../src/station/leaf.js";
 import { ED25519, formatVerifierKey, verifierKey } from "../../src/station/note.js";
-import { originOf } from "../../src/station/station-log.js";
+import { originOf } from "../../src/station/origin.js";
+import { verifyProof } from "../../src/proof/verify-proof.js";
 import { decodeEntries } from "../../src/station/tiles.js";
 import { fixTiming } from "../../src/station/timing.js";
 import { WitnessBook } from "../../src/witness/book.js";
 import { witnessService } from "../../src/witness/service.js";
 import { startBench, type Bench } from "../daemon/support.js";
 import { testKey, witnessKey } from "./keys.js";
-import { frames, policyFor, START_GST, TEST_TRUST, timingInput, unixOf } from "./sky.js";
+import { frames, policyFor, START_GST, TEST_ROOT, TEST_TRUST, timingInput, unixOf } from "./sky.js";
 
 const material = { ...TEST_TRUST, rootKey: null, snapshot: null, warnings: [], simulated: true };
 
@@ -198,6 +199,33 @@ describe("a daemon with two witnesses", () => {
     expect(await (await fetch(url("/v1/emission"))).json()).toMatchObject({
       consumers: [{ consumer: "prover" }],
     });
+  });
+
+  it("gives a proof of a fix, which others judge with their own witnesses", async () => {
+    const { items } = (await (
+      await fetch(url("/v1/fixes?limit=200&assurance=nav-authenticated"))
+    ).json()) as {
+      items: { id: number; gst: number }[];
+    };
+    // The newest of the subframe before the last but one: the fast keys of its leaves were heard.
+    const { id } = items.find(({ gst }) => gst < items[0].gst - 60)!;
+    const answer = await fetch(url(`/v1/fixes/${id}/proof`));
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("application/vnd.osnmad.proof+json");
+    const options = {
+      roots: [{ root: TEST_ROOT, standing: "test", label: "test" }],
+      station: bench!.daemon.station!.log.station,
+      witnesses: witnesses.map(({ key: of }) => ({ key: of, boundSeconds: 1 })),
+      needed: 2,
+      marginSeconds: 5,
+      leapSeconds: 18,
+    } as const;
+    const verdict = verifyProof(await answer.text(), options);
+    expect(verdict.lines.filter(({ ok }) => !ok)).toEqual([]);
+    // The sky ends before the slow keys are out.
+    expect(verdict.timing).toMatchObject({ class: "B", reason: "in-time" });
+    expect((await fetch(url("/v1/fixes/999999999/proof"))).status).toBe(404);
+    expect((await fetch(url("/v1/fixes/x/proof"))).status).toBe(400);
   });
 
   it("forgets what opens old leaves, and nothing else", () => {

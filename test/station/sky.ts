@@ -3,7 +3,6 @@
  * and what a verifier would be shown of it.
  */
 import { fixesWith } from "../../src/fix/fix-stage.js";
-import { GST_TO_UNIX } from "../../src/inav/gst.js";
 import { mackLayoutOf } from "../../src/osnma/mack.js";
 import { readBits } from "../../src/osnma/bits.js";
 import { Pipeline } from "../../src/pipeline/pipeline.js";
@@ -11,9 +10,7 @@ import type { FixRecord } from "../../src/pipeline/records.js";
 import { OPERATIONAL_PARAMETERS } from "../../src/simulate/tesla-chain.js";
 import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
 import { ubxFrames } from "../../src/simulate/ubx-stream.js";
-import { formatAddCheckpoint } from "../../src/station/add-checkpoint.js";
 import { parseCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
-import { cosign, verifyCosignature } from "../../src/station/cosignature.js";
 import { decodeTags, epochSlot, tagsSlot } from "../../src/station/items.js";
 import { decodeLeaf } from "../../src/station/leaf.js";
 import { formatNote, parseSignatureLine } from "../../src/station/note.js";
@@ -26,11 +23,11 @@ import {
   type ProvenLeaf,
   type TimingPolicy,
 } from "../../src/station/timing.js";
-import { WitnessBook } from "../../src/witness/book.js";
 import { trustOf } from "../support/osnma.js";
-import { testKey, witnessKey } from "./keys.js";
+import { LEAP_SECONDS, type TestWitness } from "./test-witness.js";
 
-export const LEAP_SECONDS = 18;
+export { LEAP_SECONDS, TestWitness, unixOf } from "./test-witness.js";
+
 const layout = mackLayoutOf({ ...OPERATIONAL_PARAMETERS } as never);
 export const KEY_OFFSET = keyOffsetSeconds(layout.keyStartBit);
 
@@ -41,39 +38,14 @@ const simulation = new Simulation({ seed, startGst, subframes, phases, maxSatell
 export const SATELLITES = simulation.satellites;
 export const frames = [...ubxFrames(simulation, { rawx: true })];
 
-export const TEST_TRUST = trustOf(scenario.authority, [1]);
-
-export const unixOf = (gst: number): number => gst + GST_TO_UNIX - LEAP_SECONDS;
-
-/** A witness whose clock is told. */
-export class TestWitness {
-  readonly key;
-  readonly book: WitnessBook;
-  readonly #signer;
-
-  constructor(name: string, station: Station, folder: string) {
-    this.#signer = testKey(name);
-    this.key = witnessKey(`${name}.example/w`, this.#signer);
-    this.book = new WitnessBook(folder, [station.log.key]);
-  }
-
-  /** Hands it the newest checkpoint at GST `gst`; its answer is kept in the log. */
-  async see(station: Station, gst: number): Promise<number> {
-    const { log } = station;
-    const checkpoint = log.checkpoint!;
-    const from = this.book.logs().find(({ origin }) => origin === log.origin)?.size ?? 0;
-    const body = formatAddCheckpoint(
-      from,
-      log.consistencyProof(from, checkpoint.size),
-      formatNote(checkpoint.note),
-    );
-    const decision = this.book.add(body, Math.floor(unixOf(gst)));
-    if (decision.status !== 200) return decision.status;
-    const line = await cosign(decision.text, decision.timestamp, this.key, this.#signer.sign);
-    log.addCosignature(checkpoint.size, line, verifyCosignature(decision.text, line, this.key)!);
-    return 200;
-  }
-}
+const { authority } = scenario;
+const trust = trustOf(authority, [1]);
+/** With the way to the Merkle root, which evidence needs. */
+export const TEST_TRUST = {
+  ...trust,
+  keys: trust.keys.map((key) => ({ ...key, proof: { leafIndex: 0, siblings: authority.proof(0) } })),
+};
+export const TEST_ROOT = authority.root;
 
 export interface Heard {
   readonly fixes: readonly FixRecord[];
@@ -172,8 +144,7 @@ export function provenLeaf(station: Station, index: number): ProvenLeaf {
   const checkpoint: Checkpoint = parseCheckpoint(formatNote(note))!;
   return {
     bytes: log.leaves(index, index + 1)[0],
-    inclusion: log.inclusionProof(index, bare.size),
-    checkpoint,
+    sightings: [{ inclusion: log.inclusionProof(index, bare.size), checkpoint }],
   };
 }
 

@@ -185,7 +185,7 @@ it("a key begins 22 s into its subframe where six tags of 40 bits come first", (
 it("a checkpoint without known witnesses was seen by nobody", async () => {
   const { station, witnesses } = await played([2]);
   const policy = policyFor(station, witnesses);
-  const { checkpoint } = provenLeaf(station, subframeLeaves(station).get(START_GST + 30)!);
-  expect(witnessedGst(checkpoint, policy)).toBeGreaterThan(START_GST + 60);
-  expect(witnessedGst(checkpoint, { ...policy, witnesses: [] })).toBeNull();
+  const [{ checkpoint }] = provenLeaf(station, subframeLeaves(station).get(START_GST + 30)!).sightings;
+  expect(witnessedGst([checkpoint], policy)).toBeGreaterThan(START_GST + 60);
+  expect(witnessedGst([checkpoint], { ...policy, witnesses: [] })).toBeNull();
 }, 60_000);

@@ -2,22 +2,18 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { resolve } from "node:path";
 import { OsnmadError } from "../../errors.js";
-import { COSIGNATURE_V1, ED25519, parseVerifierKey, type VerifierKey } from "../../station/note.js";
-import type { TimedWitness } from "../../station/timing.js";
+import { ED25519, parseVerifierKey, type VerifierKey } from "../../station/note.js";
 import { stopOnSignal } from "../serving.js";
 import { wholeNumber } from "../trust-options.js";
+import { addWitnessOptions, witnessPolicy, type WitnessFlags } from "../witness-options.js";
 
 /** A station was caught in a lie. */
 export const EXIT_LIE = 1;
 
-interface Flags {
+interface Flags extends WitnessFlags {
   readonly station: readonly VerifierKey[];
   readonly from?: readonly string[];
   readonly nats?: string;
-  readonly witness?: readonly TimedWitness[];
-  readonly needed: number;
-  readonly margin: number;
-  readonly leapSeconds: number;
   readonly keyOffset: number;
   readonly store?: string;
   readonly token?: string;
@@ -25,7 +21,7 @@ interface Flags {
 }
 
 export function registerConsume(program: Command): void {
-  program
+  const consumer = program
     .command("consume")
     .summary("follow stations as a federation node does, and verify everything")
     .description(
@@ -39,20 +35,11 @@ export function registerConsume(program: Command): void {
       stationOf,
     )
     .option("--from <url>", "address of a station's server (repeatable)", collect)
-    .option("--nats <url>", "NATS server with the stream of many stations, for example nats://127.0.0.1:4222")
     .option(
-      "--witness <key>",
-      "verifier key of a witness; with @seconds behind it the bound of its clock, else 1 s (repeatable)",
-      witnessOf,
-    )
-    .option(
-      "--needed <n>",
-      "how many of the witnesses must have seen a leaf in time",
-      wholeNumber("needed", 1, 64),
-      1,
-    )
-    .option("--margin <seconds>", "beyond the clocks' bounds", wholeNumber("margin", 0, 300), 5)
-    .option("--leap-seconds <n>", "GST minus UTC", wholeNumber("leap-seconds", 0, 60), 18)
+      "--nats <url>",
+      "NATS server with the stream of many stations, for example nats://127.0.0.1:4222",
+    );
+  addWitnessOptions(consumer)
     .option(
       "--key-offset <seconds>",
       "from the start of a subframe to its key; 0 is always safe (docs/timing-classes.md)",
@@ -76,7 +63,7 @@ With --nats the addresses behind --from are where missing leaves are fetched fro
 }
 
 async function consume(flags: Flags): Promise<void> {
-  const { station: keys, from = [], nats, witness: witnesses = [], token } = flags;
+  const { station: keys, from = [], nats, token } = flags;
   if (from.length === 0 && nats === undefined) {
     throw new OsnmadError("OSN_USAGE", "Where from? Give --from or --nats.");
   }
@@ -86,13 +73,7 @@ async function consume(flags: Flags): Promise<void> {
     import("../../emit/http-source.js"),
   ]);
   const store = flags.store === undefined ? null : new ConsumerStore(resolve(flags.store));
-  const times = {
-    witnesses,
-    needed: flags.needed,
-    marginSeconds: flags.margin,
-    leapSeconds: flags.leapSeconds,
-    keyOffsetSeconds: flags.keyOffset,
-  };
+  const times = { ...witnessPolicy(flags), keyOffsetSeconds: flags.keyOffset };
   let lies = 0;
   const consumer = new Consumer({
     stations: keys.map((key) => ({ ...times, key })),
@@ -134,16 +115,4 @@ function stationOf(text: string, previous: readonly VerifierKey[] = []): readonl
     throw new InvalidArgumentError("not a station's verifier key: osnmad-station/<id>+<id>+<base64>");
   }
   return [...previous, key];
-}
-
-function witnessOf(text: string, previous: readonly TimedWitness[] = []): readonly TimedWitness[] {
-  const match = /^(.*?)(?:@(\d+(?:\.\d+)?))?$/.exec(text.trim());
-  const key = match === null ? null : parseVerifierKey(match[1]);
-  if (match === null || key?.type !== COSIGNATURE_V1) {
-    throw new InvalidArgumentError(
-      "not a witness's verifier key: <name>+<id>+<base64>, with @seconds if wanted",
-    );
-  }
-  const bound = match[2] as string | undefined;
-  return [...previous, { key, boundSeconds: bound === undefined ? 1 : Number(bound) }];
 }

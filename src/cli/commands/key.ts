@@ -6,7 +6,8 @@ import { OsnmadError } from "../../errors.js";
 import { stationIdOf } from "../../station/history.js";
 import { readKey } from "../../station/key-file.js";
 import { ED25519, formatVerifierKey, verifierKey } from "../../station/note.js";
-import { KEY_FILE, originOf, StationLog, storedOrigin } from "../../station/station-log.js";
+import { originOf } from "../../station/origin.js";
+import { KEY_FILE, StationLog, storedOrigin } from "../../station/station-log.js";
 import { defaultDataDirectory } from "../data-directory.js";
 import { SOFTWARE_VERSION } from "../version.js";
 

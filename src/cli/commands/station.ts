@@ -1,10 +1,11 @@
-/** `osnmad station replay | check`: a station's log from a capture, and a log read again as a whole. */
+/** `osnmad station replay | prove | check`: a log from a capture, proofs of fixes, a log read again as a whole. */
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { formatNote } from "../../station/note.js";
 import type { Mode } from "../../pipeline/records.js";
 import { runReplay } from "../replay-run.js";
 import { addTrustOptions, policyOption, startMaterial, type TrustFlags } from "../trust-options.js";
+import { registerProve } from "./prove.js";
 import type { Policy } from "../../watch/policy.js";
 import { SOFTWARE_VERSION } from "../version.js";
 
@@ -73,6 +74,8 @@ export function registerStation(program: Command): void {
       await made.close();
     }
   });
+
+  registerProve(station);
 
   station
     .command("check")

@@ -1,20 +1,28 @@
 /**
- * `osnmad verify <bundle|->`: judges an evidence bundle, OSNMA and position, with no database, no network and no word
- * of the station that made it: only Merkle roots. Line by line for people; with `--json` one `{"type": "check"}` per
- * line and a `{"type": "verdict"}` at the end. Exit 0 only if every line holds.
+ * `osnmad verify <file|->`: judges an evidence bundle or a proof package, with no database, no network and no word of the
+ * station that made it: only Merkle roots, and for the time of a package witnesses. Line by line for people; with
+ * `--json` one `{"type": "check"}` per line and a `{"type": "verdict"}` at the end. Exit 0 only if every line holds.
  */
 import { closeSync, openSync } from "node:fs";
-import type { Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { OsnmadError } from "../../errors.js";
-import { MAX_BUNDLE_BYTES } from "../../evidence/bundle.js";
-import { verifyBundle, type TrustedRoot, type Verdict, type VerdictLine } from "../../evidence/verify.js";
+import { verifyBundle, type TrustedRoot } from "../../evidence/verify.js";
+import { isProof, MAX_PROOF_BYTES } from "../../proof/package.js";
+import { verifyProof } from "../../proof/verify-proof.js";
+import { ED25519, parseVerifierKey } from "../../station/note.js";
+import { parseOrigin } from "../../station/origin.js";
+import type { TimingClass } from "../../station/timing.js";
 import { rootFact } from "../../trust/facts.js";
 import { loadTrust } from "../../trust/material.js";
 import { readUpTo, reasonOf } from "../../trust/state-store.js";
 import { wholeNumber } from "../trust-options.js";
+import { bundleJsonLines, bundleText, proofJsonLines, proofText } from "../verify-text.js";
+import { addWitnessOptions, witnessPolicy, type WitnessFlags } from "../witness-options.js";
 
-/** The bundle does not prove what it claims. */
+/** The file does not prove what it claims. */
 export const EXIT_NOT_GENUINE = 1;
+/** It does, but was not committed to as soon as `--class` asks for. */
+export const EXIT_LATE = 10;
 
 /** The edges of the command, to be replaced in tests. */
 export interface VerifyIo {
@@ -32,26 +40,32 @@ const PROCESS_IO: VerifyIo = {
   },
 };
 
-interface Flags {
+interface Flags extends WitnessFlags {
   readonly merkle?: string[];
   readonly fix?: string;
   readonly minTagBits: number;
   readonly json?: boolean;
+  readonly station?: Uint8Array;
+  readonly class?: TimingClass;
 }
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
 export function registerVerify(program: Command, io: VerifyIo = PROCESS_IO): void {
-  program
+  const verify = program
     .command("verify")
-    .description("judge an evidence bundle again from nothing but the Merkle root")
-    .argument("<bundle>", "evidence bundle of a fix, or - for standard input")
+    .summary("judge a fix again, offline: an evidence bundle, or a proof package with its time")
+    .description(
+      "Judges a fix again from nothing but what you trust: of an evidence bundle, from the Merkle root, that it is genuine\n" +
+        "and how it is graded; of a proof package also when it was committed to and which of your witnesses saw that.",
+    )
+    .argument("<file>", "evidence bundle or proof package of a fix, or - for standard input")
     .option(
       "--merkle <file>",
       "Merkle tree file of GSC whose root is trusted instead of the built-in one (repeatable)",
       collect,
     )
-    .option("--fix <id>", "the id that the fix's record names as its evidence: refuse a bundle for another")
+    .option("--fix <id>", "the id that the fix's record names as its evidence: refuse a file for another")
     .option(
       "--min-tag-bits <n>",
       "minimum equivalent tag length, bits",
@@ -59,19 +73,69 @@ export function registerVerify(program: Command, io: VerifyIo = PROCESS_IO): voi
       40,
     )
     .option("--json", "one JSON object per line")
-    .action((bundle: string, flags: Flags) => {
+    .optionsGroup("Of a proof package:")
+    .option(
+      "--station <id>",
+      "the station that must have made it: its id, or its verifier key as `osnmad key export-public` prints it",
+      stationIn,
+    )
+    .addOption(
+      new Option("--class <class>", "exit with 10 unless the timing class is this one or better").choices([
+        "A",
+        "B",
+        "C",
+      ]),
+    );
+  addWitnessOptions(verify)
+    .addHelpText(
+      "after",
+      `
+Exit status: 0 genuine; 1 not, and the first line that fails says where; 10 genuine, but of a lesser class than --class.
+Without --witness nothing is shown of when, and every fix is of class C: worth nothing to who did not hear the signal.
+Examples:
+  osnmad verify fix.json                                    # evidence: what the fix follows from
+  osnmad verify fix.osnmad-proof.json --station "$STATION" --class A \\
+    --witness "$W1@0.5" --witness "$W2@0.5" --needed 2      # and when, and who saw it
+Formats: docs/evidence.md, docs/proof.md.`,
+    )
+    .action((path: string, flags: Flags) => {
       const expectedRoot = flags.fix?.toLowerCase() ?? null;
       if (expectedRoot !== null && !/^[0-9a-f]{64}$/.test(expectedRoot))
         throw new OsnmadError("OSN_USAGE", "--fix takes 64 hexadecimal digits.");
+      const policy = witnessPolicy(flags);
       const roots = trustedRoots(flags.merkle);
-      const verdict = verifyBundle(readBundleFile(bundle), {
-        roots,
-        minimumTagBits: flags.minTagBits,
-        expectedRoot,
-      });
-      io.out(flags.json === true ? jsonOf(verdict) : textOf(verdict, roots, io.colours));
-      io.exit(verdict.genuine ? 0 : EXIT_NOT_GENUINE);
+      const options = { roots, minimumTagBits: flags.minTagBits, expectedRoot };
+      const bytes = readWhole(path);
+      const json = flags.json === true;
+      if (!isProof(bytes)) {
+        if (flags.station !== undefined || flags.class !== undefined || flags.witness !== undefined) {
+          throw new OsnmadError(
+            "OSN_USAGE",
+            "--station, --class and --witness are for proof packages; this file is none, and an evidence bundle says nothing of when.",
+          );
+        }
+        const verdict = verifyBundle(bytes, options);
+        io.out(json ? bundleJsonLines(verdict) : bundleText(verdict, roots, io.colours));
+        io.exit(verdict.genuine ? 0 : EXIT_NOT_GENUINE);
+        return;
+      }
+      const verdict = verifyProof(bytes, { ...options, ...policy, station: flags.station ?? null });
+      io.out(json ? proofJsonLines(verdict, policy) : proofText(verdict, roots, policy, io.colours));
+      const isLate = flags.class !== undefined && (verdict.timing?.class ?? "C") > flags.class;
+      io.exit(!verdict.genuine ? EXIT_NOT_GENUINE : isLate ? EXIT_LATE : 0);
     });
+}
+
+/** Station id of hexadecimal digits, an origin or a verifier key. */
+function stationIn(text: string): Uint8Array {
+  const key = parseVerifierKey(text.trim());
+  const id = /^[0-9a-fA-F]{64}$/.test(text.trim()) ? Uint8Array.from(Buffer.from(text.trim(), "hex")) : null;
+  const origin = key?.type === ED25519 ? parseOrigin(key.name) : parseOrigin(text.trim());
+  const station = id ?? origin?.station;
+  if (station === undefined) {
+    throw new InvalidArgumentError("neither a station's id (64 hexadecimal digits) nor its verifier key");
+  }
+  return station;
 }
 
 /** Without a tree file the built-in operational roots; a trust store of this machine has no say. */
@@ -84,70 +148,19 @@ function trustedRoots(merkle: string[] | undefined): TrustedRoot[] {
   }));
 }
 
-/** The file's bytes, one more than a bundle may have at most. */
-function readBundleFile(path: string): Uint8Array {
+/** The file's bytes; of a file that is too long more than a package may have. */
+function readWhole(path: string): Uint8Array {
   try {
     const descriptor = path === "-" ? 0 : openSync(path, "r");
     try {
       // What is longer is handed on longer than allowed, for the verdict to say so.
-      return readUpTo(descriptor, MAX_BUNDLE_BYTES) ?? new Uint8Array(MAX_BUNDLE_BYTES + 1);
+      return readUpTo(descriptor, MAX_PROOF_BYTES) ?? new Uint8Array(MAX_PROOF_BYTES + 1);
     } finally {
       if (descriptor !== 0) closeSync(descriptor);
     }
   } catch (cause) {
-    throw new OsnmadError("OSN_EVIDENCE_UNREADABLE", `cannot read the bundle ${path}: ${reasonOf(cause)}`, {
+    throw new OsnmadError("OSN_EVIDENCE_UNREADABLE", `cannot read ${path}: ${reasonOf(cause)}`, {
       cause,
     });
   }
-}
-
-function jsonOf(verdict: Verdict): string {
-  const { lines, genuine, root, mode, standing, warnings, notes } = verdict;
-  const failed = lines.filter(({ ok }) => !ok).length;
-  return [
-    ...lines.map((line) => ({ type: "check", ...line })),
-    { type: "verdict", genuine, root, mode, standing, checks: lines.length, failed, warnings, notes },
-  ]
-    .map((record) => `${JSON.stringify(record)}\n`)
-    .join("");
-}
-
-const GREEN = 32;
-const RED = 31;
-const YELLOW = 33;
-
-/** Text of a bundle may hold anything: nothing in it moves the cursor or sets a title. */
-function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, "?");
-}
-
-function textOf(verdict: Verdict, roots: readonly TrustedRoot[], colours: boolean): string {
-  const paint = (colour: number, text: string): string =>
-    colours ? `\u001b[${colour}m${text}\u001b[0m` : text;
-  const { lines, genuine, warnings, notes, standing } = verdict;
-  const out = [`Trusted: ${roots.map(({ label }) => label).join("; ") || "nothing"}`];
-  for (const warning of warnings) out.push(paint(YELLOW, `! ${warning}`));
-  out.push("");
-  for (const line of lines) out.push(lineOf(line, paint));
-  if (notes.length > 0) out.push("", "Not proven by any bundle:");
-  for (const note of notes) out.push(`  - ${printable(note)}`);
-  const failed = lines.filter(({ ok }) => !ok);
-  const under = standing === null || standing === "operational" ? "" : `, under ${standing} keys`;
-  out.push(
-    "",
-    genuine
-      ? paint(GREEN, `GENUINE${under}: all ${lines.length} checks hold.`)
-      : paint(RED, `NOT GENUINE: ${failed.length} of ${lines.length} checks fail; the first says where.`),
-  );
-  return `${out.join("\n")}\n`;
-}
-
-function lineOf(
-  { ok, check, name, object, field, detail }: VerdictLine,
-  paint: (colour: number, text: string) => string,
-): string {
-  const mark = ok ? paint(GREEN, "ok  ") : paint(RED, "FAIL");
-  const about = object === null ? name : `${name} [${object.slice(0, 12)}]`;
-  const where = field === null ? "" : `, field ${field}`;
-  return `${mark} ${check.padEnd(16)} ${printable(`${about}${where}: ${detail}`)}`;
 }

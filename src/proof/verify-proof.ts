@@ -1,0 +1,602 @@
+/**
+ * Judges a proof package from what the judge trusts: Merkle roots, witnesses with the bounds of their clocks, and, where
+ * he expects one, a station. Evidence says what the fix follows from; the log says when it was committed to; and here
+ * the two are held against each other. A package may hold anything: nothing here throws for it. Pure.
+ */
+import { readEntries } from "../evidence/bundle.js";
+import { bytesOf, decodeRecord, hexOf, signedPart } from "../evidence/objects.js";
+import { isObject } from "../evidence/schema.js";
+import { Lines, type Subject } from "../evidence/verdict.js";
+import {
+  judgeBundle,
+  judgeForm,
+  MAX_REPAIRS,
+  objectsOf,
+  type JudgedBundle,
+  type VerifyOptions,
+} from "../evidence/verify.js";
+import type { GoodTag } from "../evidence/verify-navigation.js";
+import { formatGst, SUBFRAME_SECONDS } from "../inav/gst.js";
+import type { FixRecord } from "../pipeline/records.js";
+import { signerOf } from "../station/checkpoint.js";
+import { fixRecordDigest } from "../station/collector.js";
+import { verifyOpening, type Opening } from "../station/commitment.js";
+import { verifyCosignature } from "../station/cosignature.js";
+import { stationIdOf } from "../station/history.js";
+import {
+  decodeFix,
+  decodeMeasurements,
+  decodePages,
+  decodeTags,
+  epochSlot,
+  GRADES,
+  pagesSlot,
+  tagsSlot,
+  type PlaceItem,
+} from "../station/items.js";
+import { decodeLeaf, rootIn, rotationStatement, type SubframeLeaf } from "../station/leaf.js";
+import { bytesEqual, leafHash, verifyInclusion } from "../station/merkle.js";
+import { ED25519, verifierKey, verifyEd25519, type Note, type VerifierKey } from "../station/note.js";
+import { originOf } from "../station/origin.js";
+import {
+  fixTiming,
+  keyOffsetSeconds,
+  witnessedGst,
+  type CommittedTag,
+  type FixTiming,
+  type LeafSighting,
+  type TimedWitness,
+  type TimingPolicy,
+} from "../station/timing.js";
+import {
+  digestsOf,
+  MAX_SIGNATURES_SHOWN,
+  readProof,
+  type LeafJson,
+  type OpeningJson,
+  type ReadProof,
+} from "./package.js";
+import { fixSatellites } from "./satellites.js";
+import { parseTlogProof } from "./tlog-proof.js";
+import type { ProofCheck, ProofVerdict, ShownLeaf } from "./verdict.js";
+
+export interface VerifyProofOptions extends VerifyOptions {
+  /** The station that the judge expects; null takes any, and says so. */
+  readonly station: Uint8Array | null;
+  readonly witnesses: readonly TimedWitness[];
+  /** How many of them must have seen a leaf in time. */
+  readonly needed: number;
+  readonly marginSeconds: number;
+  /** GST minus UTC. */
+  readonly leapSeconds: number;
+}
+
+/** A leaf that holds, with what of its openings holds. */
+interface GoodLeaf {
+  readonly leaf: SubframeLeaf;
+  readonly bytes: Uint8Array;
+  readonly sightings: readonly LeafSighting[];
+  readonly openings: readonly Opening[];
+  readonly seen: ShownLeaf["seen"];
+}
+
+export function verifyProof(input: Uint8Array | string, options: VerifyProofOptions): ProofVerdict {
+  const read = readProof(input);
+  if ("why" in read) {
+    const lines = new Lines<ProofCheck>();
+    lines.fail("package", WHOLE, read.field === "" ? null : read.field, read.why);
+    return { ...NOTHING, lines: lines.lines, stationExpected: options.station !== null };
+  }
+  return new ProofJudge(read, options).judge();
+}
+
+const WHOLE: Subject = { id: null, name: "package" };
+const NOTHING: Omit<ProofVerdict, "lines" | "stationExpected"> = {
+  genuine: false,
+  root: null,
+  mode: null,
+  standing: null,
+  warnings: [],
+  notes: [],
+  station: null,
+  fix: null,
+  committed: null,
+  leaves: [],
+  timing: null,
+  unknownWitnesses: [],
+};
+
+class ProofJudge {
+  readonly #proof: ReadProof;
+  readonly #options: VerifyProofOptions;
+  readonly #lines = new Lines<ProofCheck>();
+  readonly #origin: string;
+  /** Keys of the station, with the size of the tree from which each signs. */
+  readonly #keys: { readonly from: number; readonly key: VerifierKey }[] = [];
+  readonly #strangers = new Set<string>();
+  #signatures = 0;
+
+  constructor(proof: ReadProof, options: VerifyProofOptions) {
+    this.#proof = proof;
+    this.#options = options;
+    this.#origin = originOf(bytesOf(proof.station), proof.mode);
+  }
+
+  judge(): ProofVerdict {
+    const { evidence, station, mode } = this.#proof;
+    this.#parts();
+    this.#station();
+    const leaves = this.#proof.leaves.flatMap((leaf) => this.#leaf(leaf) ?? []);
+    this.#history(leaves);
+
+    const judged = judgeBundle(evidence, this.#options);
+    const more = this.#more(judged);
+    const record = recordOf(judged);
+    const own = record === null ? null : this.#fix(record, judged, leaves);
+    const satellites = record === null ? [] : fixSatellites(record);
+    if (record !== null) this.#pages(satellites, judged, leaves);
+    const lines = [...this.#lines.lines, ...judged.lines.lines];
+    const genuine = lines.every(({ ok }) => ok) && own !== null;
+    const policy = this.#policy(judged, more);
+    const timing = genuine ? this.#timing(own, satellites, judged, more, leaves, policy) : null;
+    const shown = (leaf: GoodLeaf): ShownLeaf => shownLeaf(leaf, policy);
+    return {
+      genuine,
+      root: judged.verdict.root,
+      mode,
+      standing: judged.verdict.standing,
+      warnings: judged.verdict.warnings,
+      notes: this.#notes(judged, timing),
+      lines,
+      station,
+      stationExpected: this.#options.station !== null,
+      fix: record === null ? null : saidOf(record),
+      committed: own === null ? null : shown(own.leaf),
+      leaves: leaves.map(shown),
+      timing,
+      unknownWitnesses: [...this.#strangers].sort(),
+    };
+  }
+
+  /** Damage, by the digest of each part. A forger makes these anew; what follows is for him. */
+  #parts(): void {
+    const { digests } = this.#proof;
+    const made = digestsOf(this.#proof);
+    let inOrder = true;
+    const compare = (name: string, said: string | undefined, is: string | undefined): void => {
+      if (said === is && is !== undefined) return;
+      inOrder = false;
+      this.#lines.fail("part", { id: null, name }, null, "is not what its digest names: it was changed");
+    };
+    for (const name of ["station", "rotations", "evidence", "objects"] as const)
+      compare(name, digests[name], made[name]);
+    for (let at = 0; at < Math.max(digests.leaves.length, made.leaves.length); at++)
+      compare(`leaves.${at}`, digests.leaves[at], made.leaves[at]);
+    if (inOrder) this.#lines.pass("part", WHOLE, "every part is the one that its digest names");
+  }
+
+  /** The station id is the hash of its first key; each later key was signed for by the one before. */
+  #station(): void {
+    const { station, key, rotations } = this.#proof;
+    const subject: Subject = { id: null, name: `station ${station.slice(0, 12)}` };
+    const fail = (field: string, detail: string): void => {
+      this.#lines.fail("station", subject, field, detail);
+    };
+    const { station: expected } = this.#options;
+    if (expected !== null && hexOf(expected) !== station)
+      return fail("station", `another station than ${hexOf(expected)}, which is expected`);
+    if (hexOf(stationIdOf(bytesOf(key))) !== station)
+      return fail("key", "is not the key whose SHA-256 is the station's id");
+    const add = (from: number, publicKey: Uint8Array): void => {
+      this.#keys.push({ from, key: verifierKey(this.#origin, ED25519, publicKey) });
+    };
+    add(0, bytesOf(key));
+    for (const [at, hex] of rotations.entries()) {
+      const field = `rotations.${at}`;
+      const leaf = decodeLeaf(bytesOf(hex));
+      const before = this.#keys[this.#keys.length - 1];
+      if (leaf?.kind !== "rotation") return fail(field, "is no leaf of a rotation");
+      if (hexOf(leaf.station) !== station || leaf.mode !== this.#proof.mode)
+        return fail(field, "is of another station or mode");
+      if (leaf.index < before.from) return fail(field, "is not after the one before");
+      const { index, previous, oldKey, newKey, oldSignature, newSignature } = leaf;
+      if (!bytesEqual(oldKey, before.key.publicKey)) return fail(field, "hands over from another key");
+      const statement = rotationStatement(leaf.station, index, previous, oldKey, newKey);
+      if (!verifyEd25519(oldKey, statement, oldSignature) || !verifyEd25519(newKey, statement, newSignature))
+        return fail(field, "a signature does not hold");
+      add(index + 1, newKey);
+    }
+    const wanted =
+      expected === null ? "no station was asked for: this is whoever made it" : "the one that is expected";
+    this.#lines.pass("station", subject, `${rotations.length} rotations of its key; ${wanted}`);
+  }
+
+  #leaf(json: LeafJson): GoodLeaf | null {
+    const bytes = bytesOf(json.leaf);
+    const leaf = decodeLeaf(bytes);
+    if (leaf?.kind !== "subframe") {
+      this.#lines.fail(
+        "leaf",
+        { id: null, name: "leaf" },
+        "leaf",
+        "is no leaf of a subframe in its one form",
+      );
+      return null;
+    }
+    const subject: Subject = { id: null, name: `leaf ${leaf.index}` };
+    if (hexOf(leaf.station) !== this.#proof.station) {
+      this.#lines.fail("leaf", subject, "station", `is of station ${hexOf(leaf.station)}`);
+      return null;
+    }
+    if (leaf.mode !== this.#proof.mode) {
+      this.#lines.fail("leaf", subject, "mode", `is ${leaf.mode}, and the package says ${this.#proof.mode}`);
+      return null;
+    }
+    this.#lines.pass(
+      "leaf",
+      subject,
+      `subframe ${formatGst(leaf.gst)}, ${leaf.mode}, made by ${leaf.softwareVersion}`,
+    );
+    const seen: ShownLeaf["seen"][number][] = [];
+    const sightings = json.proofs.flatMap(
+      (text, at) => this.#sighting(text, leaf, bytes, subject, at, seen) ?? [],
+    );
+    const openings = json.openings.flatMap((opening) => this.#opening(opening, leaf, subject) ?? []);
+    return { leaf, bytes, sightings, openings, seen };
+  }
+
+  #sighting(
+    text: string,
+    leaf: SubframeLeaf,
+    bytes: Uint8Array,
+    subject: Subject,
+    at: number,
+    seen: ShownLeaf["seen"][number][],
+  ): LeafSighting | null {
+    const field = `proofs.${at}`;
+    const fail = (check: ProofCheck, detail: string): null => {
+      this.#lines.fail(check, subject, field, detail);
+      return null;
+    };
+    const proof = parseTlogProof(text);
+    if (proof === null) return fail("inclusion", "is no c2sp.org/tlog-proof");
+    const { index, inclusion, checkpoint } = proof;
+    const { size, root, origin, note, extensions } = checkpoint;
+    this.#signatures += note.signatures.length;
+    if (this.#signatures > MAX_SIGNATURES_SHOWN)
+      return fail("package", `holds more than ${MAX_SIGNATURES_SHOWN} signatures`);
+    if (index !== leaf.index) return fail("inclusion", `is of leaf ${index}`);
+    if (origin !== this.#origin || extensions.length > 0)
+      return fail("checkpoint", `is of the log ${origin}, not ${this.#origin}`);
+    if (!verifyInclusion(index, size, leafHash(bytes), inclusion, root))
+      return fail("inclusion", `the leaf is not in the tree of ${size} leaves`);
+    this.#lines.pass("inclusion", subject, `in the tree of ${size} leaves`);
+    const inForce = this.#keys.filter(({ from }) => from <= size).at(-1);
+    // Without a key the line of the station says why.
+    if (inForce === undefined) return null;
+    if (signerOf(checkpoint, [inForce.key]) === null)
+      return fail("checkpoint", `of ${size} leaves is not signed by the station's key`);
+    this.#lines.pass("checkpoint", subject, `of ${size} leaves, signed by the station`);
+    const isGood = this.#cosignatures(note, size, subject, field, seen);
+    return isGood ? { inclusion, checkpoint } : null;
+  }
+
+  #cosignatures(
+    note: Note,
+    size: number,
+    subject: Subject,
+    field: string,
+    seen: ShownLeaf["seen"][number][],
+  ): boolean {
+    let isGood = true;
+    for (const line of note.signatures) {
+      if (this.#keys.some(({ key }) => key.name === line.name && key.keyId === line.keyId)) continue;
+      const witness = this.#options.witnesses.find(
+        ({ key }) => key.name === line.name && key.keyId === line.keyId,
+      );
+      if (witness === undefined) {
+        const isNamesake = this.#options.witnesses.some(({ key }) => key.name === line.name);
+        this.#strangers.add(isNamesake ? `${line.name} (by another key than yours)` : line.name);
+        continue;
+      }
+      const stamp = verifyCosignature(note.text, line, witness.key);
+      if (stamp === null) {
+        isGood = false;
+        this.#lines.fail("cosignature", subject, field, `${line.name} did not sign this`);
+        continue;
+      }
+      seen.push({ witness: line.name, size, unixSeconds: stamp.timestamp });
+      const at = `${line.name} saw ${size} leaves at ${utcOf(stamp.timestamp)}`;
+      this.#lines.pass("cosignature", subject, `${at}, ±${witness.boundSeconds} s`);
+    }
+    return isGood;
+  }
+
+  #opening(json: OpeningJson, leaf: SubframeLeaf, of: Subject): Opening | null {
+    const { category, slot } = json;
+    const opening: Opening = {
+      category,
+      slot,
+      item: bytesOf(json.item),
+      salt: bytesOf(json.salt),
+      path: json.path.map(bytesOf),
+    };
+    const subject: Subject = { id: null, name: `${of.name}, ${category} in slot ${slot}` };
+    const root = rootIn(leaf, category);
+    if (root === null || !verifyOpening(opening, root)) {
+      this.#lines.fail("opening", subject, null, "does not lead to the root that the leaf commits to");
+      return null;
+    }
+    const item = itemOf(opening, leaf.gst);
+    if (item === null) {
+      this.#lines.fail("opening", subject, "item", "is no item of this slot in its one form");
+      return null;
+    }
+    this.#lines.pass("opening", subject, item);
+    return opening;
+  }
+
+  /** Leaves of one log stand in the order of their subframes, one for each. */
+  #history(leaves: readonly GoodLeaf[]): void {
+    for (const [at, { leaf }] of leaves.entries()) {
+      const before = leaves[at - 1]?.leaf;
+      if (before === undefined) continue;
+      const subframes = (leaf.gst - before.gst) / SUBFRAME_SECONDS;
+      if (leaf.index > before.index && subframes > 0) continue;
+      const detail = `comes after leaf ${before.index} of ${formatGst(before.gst)}: no log has both in this order`;
+      this.#lines.fail("history", { id: null, name: `leaf ${leaf.index}` }, null, detail);
+      return;
+    }
+    if (leaves.length > 0)
+      this.#lines.pass("history", WHOLE, `${leaves.length} leaves in the order of their time`);
+  }
+
+  /** Tags beside the bundle, by the satellite that they speak for. */
+  #more({ lines, words, navigation }: JudgedBundle): Map<number, GoodTag[]> {
+    const entries = readEntries(this.#proof.objects);
+    if (typeof entries === "string") {
+      this.#lines.fail("package", WHOLE, "objects", entries);
+      return new Map();
+    }
+    const foreign = [...entries.values()].find(
+      ({ object }) => object !== null && object.kind !== "tag" && object.kind !== "tesla-key",
+    );
+    if (foreign !== undefined) {
+      const detail = `${foreign.object!.kind} ${foreign.id}: only tags and their keys stand beside the bundle`;
+      this.#lines.fail("package", WHOLE, "objects", detail);
+      return new Map();
+    }
+    const named = new Set(
+      [...entries.values()].map(({ object }) => (object?.kind === "tag" ? object.key : null)),
+    );
+    const unnamed = [...entries.values()].find(
+      ({ id, object }) => object?.kind === "tesla-key" && !named.has(id),
+    );
+    if (unnamed !== undefined)
+      this.#lines.fail("package", WHOLE, "objects", `no tag names the TESLA key ${unnamed.id}`);
+    judgeForm(
+      entries.values(),
+      lines,
+      this.#options.locateDamage === false ? 0 : MAX_REPAIRS,
+      "tags beside the bundle",
+    );
+    // What has not its own id may be anything; its line says so.
+    return (
+      navigation?.judgeMore(objectsOf(entries.values()), (svid) => words.get(svid)) ??
+      new Map<number, GoodTag[]>()
+    );
+  }
+
+  /** The fix that a leaf commits to is the very one whose evidence is judged. */
+  #fix(record: FixRecord, { verdict }: JudgedBundle, leaves: readonly GoodLeaf[]) {
+    const subject: Subject = { id: verdict.root, name: "fix" };
+    const fail = (field: string | null, detail: string): null => {
+      this.#lines.fail("fix", subject, field, detail);
+      return null;
+    };
+    const found = leaves.flatMap((leaf) =>
+      leaf.openings.filter(({ category }) => category === "fixes").map((opening) => ({ leaf, opening })),
+    );
+    if (found.length === 0) return fail(null, "no leaf of the package opens a commitment to a fix");
+    if (found.length > 1) return fail(null, "more than one commitment to a fix is opened");
+    const [{ leaf, opening }] = found;
+    const item = decodeFix(opening.item)!;
+    if (item.evidence === null || hexOf(item.evidence) !== verdict.root)
+      return fail("evidence", `leaf ${leaf.leaf.index} commits to a fix with other evidence`);
+    if (!bytesEqual(item.record, digestOfRecord(record)))
+      return fail("record", `leaf ${leaf.leaf.index} commits to another record`);
+    if (item.gstMs !== Math.round(record.gst * 1000))
+      return fail("gst", "the commitment is to another epoch");
+    for (const which of ["own", "receiver"] as const) {
+      if (!isPlaceOf(item[which], record[which]))
+        return fail(which, "place or grade of the commitment is not that of the record");
+    }
+    if (record.mode !== leaf.leaf.mode)
+      return fail("mode", `is ${record.mode}, and the leaf's is ${leaf.leaf.mode}`);
+    this.#lines.pass(
+      "fix",
+      subject,
+      `leaf ${leaf.leaf.index} commits to this fix, its evidence and both places`,
+    );
+    return { leaf, opening };
+  }
+
+  /** The words that the fix used stand in pages that the station committed to. */
+  #pages(satellites: readonly number[], { words }: JudgedBundle, leaves: readonly GoodLeaf[]): void {
+    for (const svid of satellites) {
+      const data = words.get(svid);
+      // Where it is not proven, its line says so.
+      if (data === undefined) continue;
+      const subject: Subject = { id: data.id, name: `words of E${svid}` };
+      const missing = new Map(data.object.words.map((word, i) => [i + 1, bytesOf(word)]));
+      const from = new Set<number>();
+      for (const { leaf, openings } of leaves) {
+        for (const { category, item } of openings) {
+          const pages = category === "pages" ? decodePages(item) : null;
+          if (pages?.svid !== svid) continue;
+          for (const { content } of pages.pages) {
+            const type = content[0] >> 2;
+            const word = missing.get(type);
+            if (word === undefined || !bytesEqual(signedPart(content.subarray(0, 16), type), word)) continue;
+            missing.delete(type);
+            from.add(leaf.index);
+          }
+        }
+      }
+      if (missing.size > 0) {
+        const types = [...missing.keys()];
+        const detail = `word ${types.join(", ")} is in no page that is opened`;
+        this.#lines.fail("pages", subject, `words.${types[0] - 1}`, detail);
+      } else {
+        const list = [...from].sort((a, b) => a - b).join(", ");
+        this.#lines.pass("pages", subject, `in pages that leaf ${list} commits to`);
+      }
+    }
+  }
+
+  #policy({ words }: JudgedBundle, more: ReadonlyMap<number, readonly GoodTag[]>): TimingPolicy {
+    const { witnesses, needed, marginSeconds, leapSeconds, minimumTagBits } = this.#options;
+    const tags = [...[...words.values()].map((each) => each.tags), ...more.values()].flat();
+    const offsets = tags.map(({ rootKey }) => keyOffsetSeconds(rootKey.layout.keyStartBit));
+    return {
+      station: bytesOf(this.#proof.station),
+      origin: this.#origin,
+      mode: this.#proof.mode,
+      witnesses,
+      needed,
+      marginSeconds,
+      leapSeconds,
+      // The layout is signed by Galileo, so the key's place in its subframe is known.
+      keyOffsetSeconds: offsets.length === 0 ? 0 : Math.min(...offsets),
+      ...(minimumTagBits === undefined ? {} : { minimumTagBits }),
+    };
+  }
+
+  #timing(
+    own: { readonly leaf: GoodLeaf; readonly opening: Opening },
+    satellites: readonly number[],
+    { words }: JudgedBundle,
+    more: ReadonlyMap<number, readonly GoodTag[]>,
+    leaves: readonly GoodLeaf[],
+    policy: TimingPolicy,
+  ): FixTiming {
+    const committed = ({ object, rootKey }: GoodTag): CommittedTag | null => {
+      const slot = tagsSlot(object.prnA);
+      const leaf = leaves.find(({ leaf: each }) => each.gst === object.gst);
+      const opening = leaf?.openings.find((each) => each.category === "tags" && each.slot === slot);
+      if (leaf === undefined || opening === undefined) return null;
+      const { prnA, prnD, gst, ctr, adkd, cop } = object;
+      const { tagBits } = rootKey.parameters;
+      return { prnA, prnD, gst, ctr, adkd, cop, tag: bytesOf(object.tag), tagBits, opening, leaf };
+    };
+    return fixTiming(
+      {
+        fix: own,
+        satellites: satellites.map((svid) => ({
+          svid,
+          tags: [...(words.get(svid)?.tags ?? []), ...(more.get(svid) ?? [])].flatMap(
+            (tag) => committed(tag) ?? [],
+          ),
+        })),
+      },
+      policy,
+    );
+  }
+
+  #notes({ verdict }: JudgedBundle, timing: FixTiming | null): string[] {
+    const inTime = timing !== null && timing.class !== "C";
+    const notes = verdict.notes.filter((note) => !(inTime && note.startsWith("The time condition")));
+    return [
+      ...notes,
+      ...(inTime
+        ? [
+            "The times are those of your witnesses, with the bounds of their clocks that you gave: one that lies, or is wrong by more, is not seen here.",
+          ]
+        : []),
+      "Whether the station has shown others another history is not in one file: who follows its whole log sees a fork, a gap and a rewriting.",
+    ];
+  }
+}
+
+/** What an opened item says, or null where it is none of its slot and subframe. */
+function itemOf({ category, slot, item }: Opening, gst: number): string | null {
+  switch (category) {
+    case "pages": {
+      const pages = decodePages(item);
+      if (pages === null || pagesSlot(pages.svid, pages.band) !== slot) return null;
+      return `${pages.pages.length} pages of E${pages.svid} on ${pages.band}`;
+    }
+    case "tags": {
+      const tags = decodeTags(item);
+      return tags?.gst === gst && tagsSlot(tags.svid) === slot ? `tags of E${tags.svid}` : null;
+    }
+    case "measurements": {
+      const epoch = decodeMeasurements(item);
+      return epoch !== null && epochSlot(epoch.gstMs, gst) === slot ? "measurements of an epoch" : null;
+    }
+    case "fixes": {
+      const fix = decodeFix(item);
+      return fix !== null && epochSlot(fix.gstMs, gst) === slot
+        ? `fix of ${formatGst(fix.gstMs / 1000)}`
+        : null;
+    }
+  }
+}
+
+/** The record as the station made it, whose digest a leaf commits to; null where the bundle has none. */
+function recordOf({ fix, verdict }: JudgedBundle): FixRecord | null {
+  const record = fix === null ? null : decodeRecord(fix.record);
+  if (!isObject(record) || typeof record["gst"] !== "number" || !Number.isFinite(record["gst"])) return null;
+  const { own, agreeingSatellites } = record;
+  // Of hostile records only what is read here has to have its form; the rest is judged with the evidence.
+  const isPlace = (place: unknown): boolean => place === null || isObject(place);
+  const isList = (list: unknown, of: (member: unknown) => boolean): boolean =>
+    Array.isArray(list) && list.every(of);
+  if (!isPlace(own) || !isPlace(record["receiver"])) return null;
+  if (isObject(own) && !isList(own["satellites"], (each) => isObject(each) && Number.isInteger(each["svid"])))
+    return null;
+  if (!isList(agreeingSatellites, Number.isInteger)) return null;
+  return { ...record, evidence: verdict.root } as unknown as FixRecord;
+}
+
+function digestOfRecord(record: FixRecord): Uint8Array {
+  try {
+    return fixRecordDigest(record);
+  } catch {
+    return new Uint8Array(0);
+  }
+}
+
+function isPlaceOf(item: PlaceItem | null, said: FixRecord["own"] | FixRecord["receiver"]): boolean {
+  if (item === null || said === null) return item === null && said === null;
+  return (
+    GRADES[item.grade] === said.assurance &&
+    item.latitudeE7 === said.latitudeE7 &&
+    item.longitudeE7 === said.longitudeE7 &&
+    item.heightMm === said.heightMm
+  );
+}
+
+function shownLeaf({ leaf, seen, sightings }: GoodLeaf, policy: TimingPolicy): ShownLeaf {
+  return {
+    index: leaf.index,
+    gst: leaf.gst,
+    challenges: leaf.challenges.map(({ challenge }) => hexOf(challenge)),
+    witnessedGst: witnessedGst(
+      sightings.map(({ checkpoint }) => checkpoint),
+      policy,
+    ),
+    seen,
+  };
+}
+
+function saidOf({ gst, utc, assurance, own, receiver }: FixRecord): NonNullable<ProofVerdict["fix"]> {
+  const grade = (place: { assurance: unknown } | null): string | null =>
+    place === null ? null : String(place.assurance);
+  return { gst, utc: String(utc), assurance: String(assurance), own: grade(own), receiver: grade(receiver) };
+}
+
+export function utcOf(unixSeconds: number): string {
+  const date = new Date(unixSeconds * 1000);
+  return Number.isFinite(date.getTime()) ? date.toISOString().replace(".000Z", "Z") : `${unixSeconds} s`;
+}
