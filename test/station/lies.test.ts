@@ -9,7 +9,12 @@ import { decodeLeaf, type LeafContent } from "../../src/station/leaf.js";
 import { bytesEqual, verifyConsistency } from "../../src/station/merkle.js";
 import { formatNote } from "../../src/station/note.js";
 import { originOf } from "../../src/station/origin.js";
-import { tagTiming, type CommittedTag, type ProvenLeaf, type TimingPolicy } from "../../src/station/timing.js";
+import {
+  tagTiming,
+  type CommittedTag,
+  type ProvenLeaf,
+  type TimingPolicy,
+} from "../../src/station/timing.js";
 import { WitnessBook } from "../../src/witness/book.js";
 import { testFolder } from "./folder.js";
 import { ForgingStation } from "./forging-station.js";

@@ -39,4 +39,3 @@ export class TestWitness {
     return 200;
   }
 }
-
