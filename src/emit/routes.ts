@@ -6,28 +6,29 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { opens } from "../http/access.js";
 import { isLoopbackPeer } from "../http/loopback.js";
 import { problemOf, sendProblem, type Problem } from "../http/problem.js";
-import { openEnvelope, sealJws } from "./envelope.js";
 import type { Emission } from "./emission.js";
-import type { OutboxMessage } from "./outbox.js";
+import { FairDesk } from "./fair-desk.js";
+import { FederationStream } from "./federation-stream.js";
+import { Pages, type Form } from "./pages.js";
+import { Seats } from "./seats.js";
 import type { Purpose } from "./statement.js";
 
 const MAX_LIMIT = 1024;
 const MAX_WAIT_SECONDS = 25;
 const KEEP_ALIVE_MS = 15_000;
-const STALLED_MS = 30_000;
-const MAX_WAITING = 256;
-const AT_ONCE = 64;
+const RETRY_SECONDS = "10";
 
 export interface EmissionRoutesOptions {
   readonly emission: Emission;
   readonly keepAliveMs?: number;
+  readonly desk?: FairDesk;
 }
 
 interface PullQuery {
   readonly after?: number;
   readonly limit?: number;
   readonly wait?: number;
-  readonly form?: "cose" | "jws";
+  readonly form?: Form;
 }
 
 const integer = (maximum: number) => ({ type: "integer", minimum: 0, maximum }) as const;
@@ -57,8 +58,15 @@ const TAKEN_SCHEMA = {
 } as const;
 
 export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOptions): void {
-  const { emission, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { emission, keepAliveMs = KEEP_ALIVE_MS, desk = new FairDesk() } = options;
   const { outbox } = emission;
+  const pages = new Pages(emission, desk);
+  /** Of each kind its own, so that nobody who waits for one thing keeps out those who want another. */
+  const seats = {
+    federation: { page: new Seats(64, 4), wait: new Seats(128, 16) },
+    prover: { page: new Seats(16, 4), wait: new Seats(32, 8) },
+    stream: new Seats(100, 8),
+  };
   /** Everybody who waits, so that a server that stops keeps nobody. */
   const waiting = new Set<() => void>();
   app.addHook("preClose", (done) => {
@@ -81,24 +89,45 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
       waiting.add(end);
     });
 
+  const full = (reply: FastifyReply, what: string): FastifyReply => {
+    reply.header("retry-after", RETRY_SECONDS);
+    return sendProblem(
+      reply,
+      problemOf("OSN_RATE_LIMITED", `${what}, of this client or of all.`, { status: 503 }),
+    );
+  };
+
   async function pull(
     purpose: Purpose,
     { after, limit = 256, wait = 0, form = "cose" }: PullQuery & { readonly after: number },
     request: FastifyRequest,
     reply: FastifyReply,
   ) {
-    let messages = outbox.after(purpose, after, limit);
-    if (messages.length === 0 && wait > 0 && waiting.size < MAX_WAITING) {
-      await arrival(wait, request);
-      messages = outbox.after(purpose, after, limit);
+    const client = clientOf(request);
+    const own = seats[purpose];
+    // Nobody sends anything while an answer is waited for, which the server would take for a dead connection.
+    setIdleLimit(request, 0);
+    try {
+      const last = outbox.lastSeq(purpose);
+      // Beyond what there is nothing will come: the outbox is another than before.
+      if (after === last && wait > 0) {
+        const leave = own.wait.take(client);
+        if (leave === null) return full(reply, "Too many wait already");
+        await arrival(wait, request).finally(leave);
+      }
+      const leave = own.page.take(client);
+      if (leave === null) return full(reply, "Too many pages are being made");
+      const messages = await pages.make({ purpose, after, limit, form, client }).finally(leave);
+      return reply.header("cache-control", "no-store").send({
+        station: Buffer.from(emission.log.station).toString("hex"),
+        origin: emission.log.origin,
+        first: outbox.firstSeq(purpose),
+        last: outbox.lastSeq(purpose),
+        messages,
+      });
+    } finally {
+      setIdleLimit(request, app.server.timeout);
     }
-    return reply.header("cache-control", "no-store").send({
-      station: Buffer.from(emission.log.station).toString("hex"),
-      origin: emission.log.origin,
-      first: outbox.firstSeq(purpose),
-      last: outbox.lastSeq(purpose),
-      messages: await Promise.all(messages.map((message) => messageJson(emission, message, form))),
-    });
   }
 
   app.get<{ Querystring: PullQuery }>(
@@ -153,75 +182,58 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
     (_request, reply) => reply.header("cache-control", "no-store").send(emission.status()),
   );
 
-  app.get("/v1/federation/stream", { config: { scope: "read:federation" } }, (request, reply) => {
-    if (waiting.size >= MAX_WAITING) {
-      reply.header("retry-after", "10");
-      return sendProblem(reply, problemOf("OSN_RATE_LIMITED", "Too many wait already.", { status: 503 }));
-    }
-    const last = request.headers["last-event-id"];
-    const start = typeof last === "string" && /^\d{1,15}$/.test(last) ? Number(last) : 0;
-    const headers = reply.getHeaders() as Record<string, string>;
-    reply.hijack();
-    const { raw } = reply;
-    raw.socket?.setTimeout(0);
-    raw.writeHead(200, { ...headers, "content-type": "text/event-stream", "cache-control": "no-store" });
-    raw.write("retry: 2000\n\n");
-    let seq = start;
-    let stalled: NodeJS.Timeout | null = null;
-    let due = false;
-    const write = (text: string): void => {
-      if (raw.write(text) || stalled !== null) return;
-      stalled = setTimeout(() => raw.destroy(), STALLED_MS);
-      raw.once("drain", () => {
-        if (stalled !== null) clearTimeout(stalled);
-        stalled = null;
-        step();
+  app.get(
+    "/v1/federation/stream",
+    {
+      config: { scope: "read:federation" },
+      schema: { summary: "What the station sends to federations, as it comes (server-sent events)" },
+    },
+    (request, reply) => {
+      const headers = { ...(reply.getHeaders() as Record<string, string>), ...STREAM_HEADERS };
+      if (request.method === "HEAD") return reply.headers(headers).send("");
+      const client = clientOf(request);
+      const leave = seats.stream.take(client);
+      if (leave === null) return full(reply, "Too many streams are open already");
+      reply.hijack();
+      const { raw } = reply;
+      setIdleLimit(request, 0);
+      raw.writeHead(200, headers);
+      const last = request.headers["last-event-id"];
+      const stream = new FederationStream(raw, {
+        outbox,
+        desk,
+        client,
+        lastId: typeof last === "string" ? last : null,
+        keepAliveMs,
+        onFault: (error) => {
+          request.log.error({ err: error }, "a stream ends: the outbox fails");
+        },
       });
-    };
-    // The outbox is the buffer: rows are read when the socket takes more.
-    const step = (): void => {
-      if (due || stalled !== null || raw.destroyed || raw.writableEnded) return;
-      due = true;
-      setImmediate(() => {
-        due = false;
-        if (raw.destroyed || raw.writableEnded) return;
-        const messages = outbox.after("federation", seq, AT_ONCE);
-        for (const { seq: at, key, envelope } of messages) {
-          const data = Buffer.from(envelope).toString("base64");
-          write(`id: ${at}\nevent: ${key.slice(0, key.indexOf("/"))}\ndata: ${data}\n\n`);
-          seq = at;
-        }
-        if (messages.length > 0) step();
+      const end = (): void => {
+        stream.end();
+      };
+      waiting.add(end);
+      raw.once("close", () => {
+        waiting.delete(end);
+        leave();
       });
-    };
-    const stop = outbox.onPut(step);
-    const keepAlive = setInterval(() => {
-      if (stalled === null) write(": keep-alive\n\n");
-    }, keepAliveMs);
-    const end = (): void => {
-      raw.end();
-    };
-    waiting.add(end);
-    raw.once("close", () => {
-      stop();
-      clearInterval(keepAlive);
-      if (stalled !== null) clearTimeout(stalled);
-      waiting.delete(end);
-    });
-    raw.on("error", () => raw.destroy());
-    step();
-    return reply;
-  });
+      return reply;
+    },
+  );
 }
 
-async function messageJson(
-  { log }: Emission,
-  { seq, key, envelope }: OutboxMessage,
-  form: "cose" | "jws",
-): Promise<Record<string, unknown>> {
-  if (form === "cose") return { seq, key, envelope: Buffer.from(envelope).toString("base64") };
-  const opened = openEnvelope(envelope);
-  return { seq, key, jws: opened === null ? null : await sealJws(opened, opened.statement, log.signer) };
+const STREAM_HEADERS = { "content-type": "text/event-stream", "cache-control": "no-store" } as const;
+
+/** A token, or else an address: behind a proxy all have one address. */
+function clientOf(request: FastifyRequest): string {
+  const { token } = request as { token?: FastifyRequest["token"] };
+  return token?.id ?? request.socket.remoteAddress ?? "";
+}
+
+function setIdleLimit(request: FastifyRequest, ms: number): void {
+  const { socket } = request.raw;
+  // A request that was made up within the process (fastify's inject) has no real socket.
+  if (typeof (socket as Partial<typeof socket>).setTimeout === "function") socket.setTimeout(ms);
 }
 
 /** This machine, or a token that was taken; whatever the server around it asks for. */

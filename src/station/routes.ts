@@ -48,9 +48,16 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
       size: log.size,
       signedSize: log.checkpoint?.size ?? 0,
       refusal: log.refusal,
-      witnesses: station.witnessStatus(),
+      // Where they are, and what their network answers, is for nobody but who runs the station.
+      witnesses: station.witnessStatus().map(({ name, state }) => ({ name, state })),
     });
   });
+
+  app.get(
+    "/v1/station/witnesses",
+    { config: { scope: "admin" }, schema: { summary: "The witnesses: address, newest size, last error" } },
+    (_request, reply) => reply.send({ witnesses: station.witnessStatus() }),
+  );
 
   app.post<{ Body: unknown }>(
     "/v1/challenges",

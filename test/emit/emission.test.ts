@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { DEAD_AFTER_FAILURES, Delivery, type Transport } from "../../src/emit/delivery.js";
@@ -223,6 +223,37 @@ describe("webhook", () => {
       "osnmad-first": "4",
       "osnmad-last": "5",
     });
+  });
+
+  it("goes by the status line, whatever drips behind it, and waits no longer than it says for one", async () => {
+    let drip = (response: ServerResponse): void => void response.writeHead(200).write("a");
+    const server = createServer((request, response) => {
+      request.resume();
+      drip(response);
+    });
+    const url = await listen(server);
+    const transport = webhook({ url, purpose: "federation", timeoutMs: 300 });
+    const batch = [{ seq: 1, key: "a", envelope: Uint8Array.of(1) }];
+    const { signal } = new AbortController();
+    await transport.send(batch, signal);
+    drip = (response) => void response.writeHead(500).write("a");
+    await expect(transport.send(batch, signal)).rejects.toThrow("500");
+    drip = ({ socket }) => {
+      socket!.write("HTTP/1.1 2");
+      const more = setInterval(() => socket!.write("0"), 50);
+      socket!.once("close", () => {
+        clearInterval(more);
+      });
+    };
+    await expect(transport.send(batch, signal)).rejects.toThrow();
+    drip = ({ socket }) => {
+      socket!.write("HTTP/1.1 200 OK\r\nx: ");
+      const more = setInterval(() => socket!.write("y"), 50);
+      socket!.once("close", () => {
+        clearInterval(more);
+      });
+    };
+    await expect(transport.send(batch, signal)).rejects.toThrow("in time");
   });
 
   it("takes places nowhere but to a socket, to this machine, or over TLS with a token", () => {

@@ -100,11 +100,15 @@ describe("routes", () => {
       abort.abort();
       return [...text.matchAll(/^id: (\d+)\nevent: (\w+)$/gm)].map(([, id, event]) => `${id} ${event}`);
     };
-    expect(await names("", 7)).toEqual(FEDERATION_KEYS.map((key, at) => `${at + 1} ${key.split("/")[0]}`));
-    const rest = names("6", 3);
+    const whole = FEDERATION_KEYS.map((key, at) => `${at + 1} ${key.split("/")[0]}`);
+    expect(await names("", 8)).toEqual(["0 position", ...whole]);
+    const rest = names("6", 4);
     await addSubframes(log, 3, 1);
     emission.notify();
-    expect(await rest).toEqual(["7 checkpoint", "8 leaf", "9 checkpoint"]);
+    expect(await rest).toEqual(["6 position", "7 checkpoint", "8 leaf", "9 checkpoint"]);
+    for (const lost of ["999999999999999", "9".repeat(30), "-1", "x"]) {
+      expect((await names(lost, 2)).slice(0, 2), lost).toEqual(["0 reset", "1 leaf"]);
+    }
   });
 });
 
@@ -113,6 +117,16 @@ const away: Transport = {
   send: () => Promise.reject(new Error("away")),
   close: () => Promise.resolve(),
 };
+
+const WITNESS = {
+  name: "w.example/w",
+  url: "https://10.0.0.17/private",
+  state: "waiting",
+  size: 3,
+  cosignedAt: null,
+  failures: 2,
+  lastError: "EHOSTUNREACH 10.0.0.17",
+} as const;
 
 describe("routes on the server of a station", () => {
   async function guarded(options: Partial<ServerOptions> = { requireToken: true }) {
@@ -137,7 +151,7 @@ describe("routes on the server of a station", () => {
       for (const each of [method].flat()) routes.push({ method: each, url, scope: config?.scope });
     });
     emissionRoutes(app, { emission });
-    stationRoutes(app, { station: { log, witnessStatus: () => [] } as unknown as Station });
+    stationRoutes(app, { station: { log, witnessStatus: () => [WITNESS] } as unknown as Station });
     onTestFinished(() => app.close());
     await app.ready();
     const token = (name: string, ...scopes: Scope[]) => createToken(folder, name, scopes, new Date()).secret;
@@ -196,6 +210,52 @@ describe("routes on the server of a station", () => {
     expect((await ask("POST", "/v1/prover/taken", own, { consumer: "p", seq: 999 })).statusCode).toBe(400);
     expect((await taken(own, "p")).statusCode).toBe(200);
     expect(emission.outbox.state("p")!.seq).toBe(3);
+  });
+
+  it("tells anybody which witnesses there are, and who runs the station where", async () => {
+    const { token, ask } = await guarded();
+    const { name, state } = WITNESS;
+    expect((await ask("GET", "/v1/station")).json()).toMatchObject({ witnesses: [{ name, state }] });
+    expect((await ask("GET", "/v1/station")).body).not.toContain("10.0.0.17");
+    const others = token("others", "read:status", "read:fixes", "read:federation");
+    expect((await ask("GET", "/v1/station/witnesses", others)).statusCode).toBe(403);
+    const admin = await ask("GET", "/v1/station/witnesses", token("admin", "admin"));
+    expect(admin.json()).toEqual({ witnesses: [WITNESS] });
+  });
+
+  it("waits longer than the server waits for a silent connection", async () => {
+    const { app, token } = await guarded();
+    const authorization = `Bearer ${token("node", "read:federation")}`;
+    const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    app.server.setTimeout(200);
+    const response = await fetch(`${url}/v1/federation/messages?after=7&wait=1`, {
+      headers: { authorization },
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ last: 7, messages: [] });
+  });
+
+  it("keeps no place for one from another: neither clients nor purposes", async () => {
+    const { app, token } = await guarded();
+    const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    const [greedy, node] = [token("greedy", "read:federation"), token("node", "read:federation")];
+    const prover = token("p", "read:fixes");
+    const abort = new AbortController();
+    const ask = (path: string, secret: string) =>
+      fetch(url + path, { headers: { authorization: `Bearer ${secret}` }, signal: abort.signal });
+    const stream = "/v1/federation/stream";
+    const open = await Promise.all(Array.from({ length: 12 }, () => ask(stream, greedy)));
+    const refused = open.filter(({ status }) => status === 503);
+    expect(refused).toHaveLength(4);
+    expect(refused[0].headers.get("retry-after")).toBe("10");
+    expect((await ask(stream, node)).status).toBe(200);
+    const polls = Array.from({ length: 20 }, () => ask("/v1/federation/messages?after=7&wait=2", greedy));
+    const first = await Promise.race(polls);
+    expect(first.status).toBe(503);
+    expect((await ask("/v1/federation/messages?after=7&wait=1", node)).status).toBe(200);
+    expect((await ask("/v1/prover/fixes?consumer=p&after=18&wait=1", prover)).status).toBe(200);
+    await Promise.all(polls);
+    abort.abort();
   });
 
   it("does nothing that a page of another site asks for", async () => {
