@@ -2,6 +2,7 @@
  * A station that lies: it has a real key, and puts and signs whatever it is told, in any history it likes. Written
  * for the tests of what catches it.
  */
+import type { Mode } from "../../src/pipeline/records.js";
 import { formatAddCheckpoint } from "../../src/station/add-checkpoint.js";
 import { parseCheckpoint, signCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
 import { stationIdOf } from "../../src/station/history.js";
@@ -26,10 +27,13 @@ export class ForgingStation {
   readonly bodies: Uint8Array[] = [];
   readonly #nodes = new Map<string, Uint8Array>();
 
-  constructor(key: TestKey) {
+  readonly mode: Mode;
+
+  constructor(key: TestKey, mode: Mode = "live") {
     this.key = key;
+    this.mode = mode;
     this.station = stationIdOf(key.publicKey);
-    this.origin = originOf(this.station, "live");
+    this.origin = originOf(this.station, mode);
   }
 
   readonly subtree: SubtreeHash = (level, index) => this.#nodes.get(`${level}/${index}`)!;
@@ -39,7 +43,7 @@ export class ForgingStation {
     const index = this.bodies.length;
     const last = this.bodies.at(-1);
     const previous = last === undefined ? NO_LEAF : leafHash(last);
-    const leaf = { ...content, station: this.station, index, previous, mode: "live", ...lie } as Leaf;
+    const leaf = { ...content, station: this.station, index, previous, mode: this.mode, ...lie } as Leaf;
     const bytes = encodeLeaf(leaf);
     this.bodies.push(bytes);
     storeLeaf(index, leafHash(bytes), this.subtree, (level, at, hash) =>
@@ -50,7 +54,7 @@ export class ForgingStation {
 
   /** Another history under the same key: the first `keep` leaves, then whatever follows. */
   branch(keep: number): ForgingStation {
-    const other = new ForgingStation(this.key);
+    const other = new ForgingStation(this.key, this.mode);
     for (const bytes of this.bodies.slice(0, keep)) {
       const index = other.bodies.length;
       other.bodies.push(bytes);
