@@ -28,6 +28,7 @@ export interface Input {
 
 export class ConsumerStore {
   readonly #database: Database.Database;
+  readonly #write: (...of: Parameters<ConsumerStore["write"]>) => void;
 
   /** Throws OSN_STATE_*. */
   constructor(directory: string) {
@@ -38,6 +39,7 @@ export class ConsumerStore {
       this.#database.pragma("journal_mode = WAL");
       this.#database.pragma("synchronous = FULL");
       this.#database.exec(SCHEMA);
+      this.#write = writerOf(this.#database);
     } catch (error) {
       throw asStoreError(error, path);
     }
@@ -62,19 +64,21 @@ export class ConsumerStore {
     verdicts: readonly { readonly station: Uint8Array; readonly type: string; readonly body: string }[],
     position: { readonly source: string; readonly seq: number } | null,
   ): void {
-    const input = this.#database.prepare("INSERT INTO input (station, kind, body) VALUES (?, ?, ?)");
-    const verdict = this.#database.prepare("INSERT INTO verdict (station, type, body) VALUES (?, ?, ?)");
-    const move = this.#database.prepare("INSERT OR REPLACE INTO position VALUES (?, ?)");
-    this.#database
-      .transaction(() => {
-        for (const { station, kind, body } of inputs) input.run(station, kind, body);
-        for (const { station, type, body } of verdicts) verdict.run(station, type, body);
-        if (position !== null) move.run(position.source, position.seq);
-      })
-      .immediate();
+    this.#write(inputs, verdicts, position);
   }
 
   close(): void {
     this.#database.close();
   }
+}
+
+function writerOf(database: Database.Database): (...of: Parameters<ConsumerStore["write"]>) => void {
+  const input = database.prepare("INSERT INTO input (station, kind, body) VALUES (?, ?, ?)");
+  const verdict = database.prepare("INSERT INTO verdict (station, type, body) VALUES (?, ?, ?)");
+  const move = database.prepare("INSERT OR REPLACE INTO position VALUES (?, ?)");
+  return database.transaction<ConsumerStore["write"]>((inputs, verdicts, position) => {
+    for (const { station, kind, body } of inputs) input.run(station, kind, body);
+    for (const { station, type, body } of verdicts) verdict.run(station, type, body);
+    if (position !== null) move.run(position.source, position.seq);
+  }).immediate;
 }

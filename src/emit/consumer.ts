@@ -3,9 +3,9 @@
  * the stations' tiles. Edge.
  */
 import { formatNote } from "../station/note.js";
-import { parseCheckpoint } from "../station/checkpoint.js";
+import { parseCheckpoint, type Checkpoint } from "../station/checkpoint.js";
 import { INPUT, type ConsumerStore, type Input } from "./consumer-store.js";
-import { openEnvelope } from "./envelope.js";
+import { openEnvelope, type OpenedEnvelope } from "./envelope.js";
 import { Follower, type FollowOptions, type Verdict } from "./follower.js";
 import type { HttpSource } from "./http-source.js";
 import { parseOrigin } from "../station/origin.js";
@@ -58,30 +58,36 @@ export class Consumer {
     const told = (follower: Follower, found: readonly Verdict[]): void => {
       for (const verdict of found) verdicts.push({ station: hex(follower.station), ...verdict });
     };
-    const opened = messages.map((body) => ({
-      body,
-      envelope: openEnvelope(body),
-    }));
-    const known = opened.flatMap(({ body, envelope }) => {
-      const follower = envelope === null ? undefined : this.followers.get(hex(envelope.station));
-      return envelope === null || follower === undefined ? [] : [{ body, envelope, follower }];
-    });
-    this.strangers += opened.length - known.length;
-    const before = new Map<Follower, number>();
-    for (const { follower } of known) {
-      if (before.has(follower)) continue;
-      before.set(follower, follower.size);
-      const own = known.filter((each) => each.follower === follower).map(({ envelope }) => envelope);
-      if (own.length >= CATCH_UP) told(follower, follower.catchUp(own));
+    const known: { body: Uint8Array; envelope: OpenedEnvelope; follower: Follower }[] = [];
+    const byFollower = new Map<Follower, OpenedEnvelope[]>();
+    for (const body of messages) {
+      const envelope = openEnvelope(body);
+      const follower = envelope === null ? undefined : this.#followerOf(envelope.station);
+      if (envelope === null || follower === undefined) {
+        this.strangers++;
+        continue;
+      }
+      known.push({ body, envelope, follower });
+      const own = byFollower.get(follower);
+      if (own === undefined) byFollower.set(follower, [envelope]);
+      else own.push(envelope);
+    }
+    const taken = new Set<OpenedEnvelope>();
+    for (const [follower, own] of byFollower) {
+      const caughtUp = own.length >= CATCH_UP ? follower.catchUp(own) : null;
+      if (caughtUp === null) continue;
+      for (const envelope of caughtUp.taken) taken.add(envelope);
+      inputs.push(...provenInputs(follower, caughtUp.leaves, caughtUp.checkpoint));
+      told(follower, caughtUp.verdicts);
     }
     for (const { body, envelope, follower } of known) {
-      const { statement } = envelope;
+      if (taken.has(envelope)) continue;
+      const { size } = follower;
       const found = follower.acceptOpened(envelope);
       if (found.some(({ type }) => type === "gap")) gaps.add(follower);
       told(follower, found);
       // A repeat changes nothing, now or when it is judged again.
-      const isNew = statement.kind === "leaf" && statement.index >= before.get(follower)!;
-      if (found.length > 0 || isNew || statement.kind !== "leaf") {
+      if (found.length > 0 || follower.size > size || envelope.statement.kind === "cosignature") {
         inputs.push({ station: follower.station, kind: INPUT.envelope, body });
       }
     }
@@ -99,14 +105,10 @@ export class Consumer {
     const leaves = await source.leaves(size, checkpoint.size, signal);
     const verdicts = follower.fill(leaves, checkpoint);
     if (verdicts.length === 0) throw new Error("the tiles are not those of the signed checkpoint");
-    const { station } = follower;
-    const note = Buffer.from(formatNote(checkpoint.note), "utf8");
+    const station = hex(follower.station);
     this.#write(
-      [
-        ...leaves.map((body) => ({ station, kind: INPUT.leaf, body })),
-        { station, kind: INPUT.checkpoint, body: note },
-      ],
-      verdicts.map((verdict) => ({ station: hex(station), ...verdict })),
+      provenInputs(follower, leaves, checkpoint),
+      verdicts.map((verdict) => ({ station, ...verdict })),
       null,
     );
     return leaves.length;
@@ -166,6 +168,10 @@ export class Consumer {
     return [...this.followers.values()].map((follower) => follower.status);
   }
 
+  #followerOf(station: Uint8Array): Follower | undefined {
+    return this.followers.get(hex(station));
+  }
+
   #isBehind({ size, station }: Follower, verdicts: readonly StationVerdict[]): boolean {
     const of = hex(station);
     return verdicts.some((verdict) => verdict.type === "gap" && verdict.station === of && verdict.to > size);
@@ -187,6 +193,15 @@ export class Consumer {
     );
     for (const verdict of verdicts) this.#options.onVerdict(verdict);
   }
+}
+
+/** As leaves from tiles: by the checkpoint alone, which is all that they were judged by. */
+function provenInputs({ station }: Follower, leaves: readonly Uint8Array[], checkpoint: Checkpoint): Input[] {
+  const note = Buffer.from(formatNote(checkpoint.note), "utf8");
+  return [
+    ...leaves.map((body) => ({ station, kind: INPUT.leaf, body })),
+    { station, kind: INPUT.checkpoint, body: note },
+  ];
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -19,12 +19,14 @@ import {
   MAX_EVIDENCE_BYTES,
   MODES,
   objectionTo,
+  partsOf,
   parseStatementJson,
   PURPOSES,
   statementJson,
   type Purpose,
   type Speaker,
   type Statement,
+  type StatementParts,
 } from "./statement.js";
 
 /** Evidence and record, with room. */
@@ -72,10 +74,19 @@ export async function sealEnvelope(
   return Buffer.concat([Uint8Array.of(COSE_SIGN1_TAG), encodeCbor([header, new Map(), payload, signature])]);
 }
 
+/** What is within the statement as well, read once. */
+export type OpenedEnvelope = Envelope & StatementParts;
+
 /** The envelope of these bytes, or null for anything not in its one form. **Not verified**: see `isSealedBy`. */
-export function openEnvelope(bytes: Uint8Array): Envelope | null {
+export function openEnvelope(bytes: Uint8Array): OpenedEnvelope | null {
   const envelope = peelEnvelope(bytes, MAX_ENVELOPE_BYTES);
-  return envelope === null || objectionTo(envelope.statement, envelope) !== null ? null : envelope;
+  return envelope === null ? null : openPeeled(envelope);
+}
+
+/** Null for a statement that its speaker may not make. */
+export function openPeeled(envelope: Envelope): OpenedEnvelope | null {
+  const parts = partsOf(envelope.statement);
+  return objectionTo(envelope.statement, envelope, parts) === null ? Object.assign(envelope, parts) : null;
 }
 
 /**
@@ -94,7 +105,15 @@ export function peelEnvelope(bytes: Uint8Array, most: number): Envelope | null {
   const parsed = parseHeader(header);
   const statement = parsed === null ? null : decodeStatement(payload);
   if (parsed === null || statement === null) return null;
-  return { ...parsed, statement, signed: sigStructure(header, parsed, payload), signature };
+  return {
+    ...parsed,
+    statement,
+    // Most are never asked for: one signed checkpoint proves many leaves.
+    get signed() {
+      return sigStructure(header, parsed, payload);
+    },
+    signature,
+  };
 }
 
 /** Whether the key signed it. */

@@ -5,7 +5,7 @@
  */
 import { SUBFRAME_SECONDS } from "../inav/gst.js";
 import type { Mode } from "../pipeline/records.js";
-import { parseCheckpoint, signerOf, type Checkpoint } from "../station/checkpoint.js";
+import { signerOf, type Checkpoint } from "../station/checkpoint.js";
 import { verifyCosignature } from "../station/cosignature.js";
 import { follow, stationIdOf, type History, type Violation } from "../station/history.js";
 import { decodeLeaf, type Leaf } from "../station/leaf.js";
@@ -18,7 +18,7 @@ import {
   type VerifierKey,
 } from "../station/note.js";
 import { disclosureGst, witnessedGst, type TimedWitness, type TimingPolicy } from "../station/timing.js";
-import { isSealedBy, keyIdOf, openEnvelope, type Envelope } from "./envelope.js";
+import { isSealedBy, keyIdOf, openEnvelope, type OpenedEnvelope } from "./envelope.js";
 import { parseOrigin } from "../station/origin.js";
 import { lineText } from "./statement.js";
 
@@ -86,6 +86,14 @@ export type Verdict =
       readonly at: number | null;
       readonly detail: string;
     };
+
+/** Leaves that were taken by one checkpoint, and the messages they were in. */
+export interface CaughtUp {
+  readonly verdicts: Verdict[];
+  readonly leaves: readonly Uint8Array[];
+  readonly checkpoint: Checkpoint;
+  readonly taken: ReadonlySet<OpenedEnvelope>;
+}
 
 /** Sizes whose checkpoint, or the leaves before it, have not come yet. */
 const MAX_PENDING = 256;
@@ -165,7 +173,7 @@ export class Follower {
   }
 
   /** As `accept`, of an envelope that was opened already to see whose it is. */
-  acceptOpened(envelope: Envelope): Verdict[] {
+  acceptOpened(envelope: OpenedEnvelope): Verdict[] {
     if (!bytesEqual(envelope.station, this.station))
       return this.#lie("other-station", null, "of another station");
     const { statement } = envelope;
@@ -177,9 +185,9 @@ export class Follower {
     if (envelope.mode !== this.mode) return this.#lie("wrong-mode", at, `${envelope.mode}, not ${this.mode}`);
     switch (statement.kind) {
       case "leaf":
-        return this.#leaf(statement.leaf);
+        return this.#leaf(statement.leaf, envelope.leaf!);
       case "checkpoint":
-        return this.#checkpoint(parseCheckpoint(statement.note)!);
+        return this.#checkpoint(envelope.checkpoint!);
       case "cosignature":
         return this.#cosignature(statement.size, parseSignatureLine(lineText(statement.line)!)!);
       default:
@@ -189,26 +197,36 @@ export class Follower {
 
   /**
    * Takes the next leaves among these messages by the newest signed checkpoint among them that has them: one signature
-   * stands for all, where a follower has much to catch up with. What is left over is for `acceptOpened`.
+   * stands for all, where a follower has much to catch up with. Null where there is nothing to take so. What is left
+   * over is for `acceptOpened`.
    */
-  catchUp(envelopes: readonly Envelope[]): Verdict[] {
-    const leaves: Uint8Array[] = [];
+  catchUp(envelopes: readonly OpenedEnvelope[]): CaughtUp | null {
+    const next: OpenedEnvelope[] = [];
     let newest: Checkpoint | null = null;
-    for (const { statement, purpose, mode } of envelopes) {
+    for (const envelope of envelopes) {
+      const { statement, purpose, mode, checkpoint } = envelope;
       if (purpose !== "federation" || mode !== this.mode) continue;
-      if (statement.kind === "leaf" && statement.index === this.size + leaves.length)
-        leaves.push(statement.leaf);
-      if (statement.kind !== "checkpoint" || statement.size <= this.size) continue;
-      if (statement.size <= this.size + leaves.length) newest = parseCheckpoint(statement.note);
+      if (statement.kind === "leaf" && statement.index === this.size + next.length) next.push(envelope);
+      if (checkpoint === null || checkpoint.size <= this.size) continue;
+      if (checkpoint.size <= this.size + next.length) newest = checkpoint;
     }
-    return newest === null ? [] : this.fill(leaves.slice(0, newest.size - this.size), newest);
+    if (newest === null) return null;
+    const taken = next.slice(0, newest.size - this.size);
+    const leaves = taken.flatMap(({ statement }) => (statement.kind === "leaf" ? [statement.leaf] : []));
+    const read = taken.map(({ leaf }) => leaf);
+    const verdicts = this.fill(leaves, newest, read);
+    return verdicts.length === 0 ? null : { verdicts, leaves, checkpoint: newest, taken: new Set(taken) };
   }
 
   /**
    * Takes leaves that nobody signed one by one, from the station's tiles: the next ones, up to the size of a signed
    * checkpoint that proves them, all or none.
    */
-  fill(leaves: readonly Uint8Array[], checkpoint: Checkpoint): Verdict[] {
+  fill(
+    leaves: readonly Uint8Array[],
+    checkpoint: Checkpoint,
+    read: readonly (Leaf | null)[] = leaves.map(decodeLeaf),
+  ): Verdict[] {
     const { size } = this;
     if (size + leaves.length !== checkpoint.size) return [];
     const before = {
@@ -217,7 +235,7 @@ export class Follower {
       lies: this.#lies,
     };
     const verdicts: Verdict[] = [];
-    for (const bytes of leaves) verdicts.push(...this.#append(bytes));
+    for (const [at, bytes] of leaves.entries()) verdicts.push(...this.#append(bytes, read[at]));
     const sound = this.size === checkpoint.size && bytesEqual(this.#tree.root, checkpoint.root);
     if (sound && this.#isSigned(checkpoint)) {
       return [...verdicts, ...this.#checkpoint(checkpoint), ...this.#settle()];
@@ -235,7 +253,7 @@ export class Follower {
    * What is proven needs no signature again: a leaf that is in the signed tree, and a root that this tree had. Null for
    * anything else.
    */
-  #known({ statement, purpose, mode }: Envelope): Verdict[] | null {
+  #known({ statement, purpose, mode, checkpoint }: OpenedEnvelope): Verdict[] | null {
     if (purpose !== "federation" || mode !== this.mode) return null;
     if (statement.kind === "leaf") {
       const { index, leaf } = statement;
@@ -243,17 +261,15 @@ export class Follower {
       this.#repeats++;
       return [];
     }
-    if (statement.kind !== "checkpoint" || statement.size > this.#proven || statement.size === 0) return null;
-    const checkpoint = parseCheckpoint(statement.note)!;
+    if (checkpoint === null || checkpoint.size > this.#proven || checkpoint.size === 0) return null;
     return bytesEqual(checkpoint.root, this.#tree.rootAt(checkpoint.size)) ? this.#holds(checkpoint) : null;
   }
 
-  #isSealed(envelope: Envelope): boolean {
+  #isSealed(envelope: OpenedEnvelope): boolean {
     const candidates = [this.#options.key.publicKey, ...this.#keys.map(({ key }) => key.publicKey)];
     const { statement } = envelope;
     // A first leaf names the key whose hash the station is; a rotation the key that the one in force signs for.
-    const leaf =
-      statement.kind === "leaf" && statement.index === this.size ? decodeLeaf(statement.leaf) : null;
+    const leaf = envelope.leaf?.index === this.size ? envelope.leaf : null;
     if (leaf?.kind === "start" && bytesEqual(stationIdOf(leaf.publicKey), this.station))
       candidates.push(leaf.publicKey);
     if (leaf?.kind === "rotation" && statement.kind === "leaf") {
@@ -264,8 +280,8 @@ export class Follower {
     return key !== undefined && isSealedBy(envelope, key);
   }
 
-  #leaf(bytes: Uint8Array): Verdict[] {
-    const { index } = decodeLeaf(bytes)!;
+  #leaf(bytes: Uint8Array, leaf: Leaf): Verdict[] {
+    const { index } = leaf;
     if (index < this.size) {
       if (bytesEqual(leafHash(bytes), this.#tree.subtree(0, index))) {
         this.#repeats++;
@@ -274,11 +290,10 @@ export class Follower {
       return this.#lie("index-reused", index, "two leaves for one index");
     }
     if (index > this.size) return [{ type: "gap", from: this.size, to: index }];
-    return [...this.#append(bytes), ...this.#settle()];
+    return [...this.#append(bytes, leaf), ...this.#settle()];
   }
 
-  #append(bytes: Uint8Array): Verdict[] {
-    const leaf = decodeLeaf(bytes);
+  #append(bytes: Uint8Array, leaf: Leaf | null): Verdict[] {
     if (leaf === null) return this.#lie("leaf-unreadable", this.size, "no leaf in its one form");
     const next = follow(this.#history, leaf, bytes);
     if (typeof next === "string")

@@ -7,8 +7,8 @@
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { Mode } from "../pipeline/records.js";
 import { encodeCbor, type CborValue } from "../station/cbor.js";
-import { parseCheckpoint } from "../station/checkpoint.js";
-import { decodeLeaf } from "../station/leaf.js";
+import { parseCheckpoint, type Checkpoint } from "../station/checkpoint.js";
+import { decodeLeaf, type Leaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { MAX_NOTE_BYTES, parseSignatureLine } from "../station/note.js";
 import { originOf } from "../station/origin.js";
@@ -148,19 +148,34 @@ function readStatement(cbor: FlatCbor): Statement | null {
   return evidence === null ? null : { kind: "fix", index: number, slot, record, evidence };
 }
 
+/** What is within a statement, read; null where the statement has none such, or it is none. */
+export interface StatementParts {
+  readonly leaf: Leaf | null;
+  readonly checkpoint: Checkpoint | null;
+}
+
+export function partsOf(statement: Statement): StatementParts {
+  return {
+    leaf: statement.kind === "leaf" ? decodeLeaf(statement.leaf) : null,
+    checkpoint: statement.kind === "checkpoint" ? parseCheckpoint(statement.note) : null,
+  };
+}
+
 /** Why a statement may not be made by this speaker; null where it may. Signatures within it are not looked at. */
-export function objectionTo(statement: Statement, { purpose, mode, station }: Speaker): string | null {
+export function objectionTo(
+  statement: Statement,
+  { purpose, mode, station }: Speaker,
+  { leaf, checkpoint } = partsOf(statement),
+): string | null {
   if (!KINDS_OF[purpose].includes(statement.kind)) return `${statement.kind} is not for a ${purpose}`;
   switch (statement.kind) {
     case "leaf": {
-      const leaf = decodeLeaf(statement.leaf);
       if (leaf === null) return "the leaf is none";
       if (leaf.mode !== mode) return `the leaf is of mode ${leaf.mode}`;
       if (!bytesEqual(leaf.station, station)) return "the leaf is of another station";
       return leaf.index === statement.index ? null : `the leaf has index ${leaf.index}`;
     }
     case "checkpoint": {
-      const checkpoint = parseCheckpoint(statement.note);
       if (checkpoint === null) return "the checkpoint is none";
       if (checkpoint.extensions.length > 0) return "the checkpoint has extension lines";
       if (checkpoint.origin !== originOf(station, mode)) return `the checkpoint is of ${checkpoint.origin}`;

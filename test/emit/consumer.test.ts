@@ -230,7 +230,8 @@ describe("follower", () => {
     const leaves = await Promise.all(honest.bodies.map((_, index) => opened(index)));
     const checkpoint = openEnvelope(await honest.signed())!;
     const follower = honest.follower();
-    const verdicts = follower.catchUp([...leaves, checkpoint]);
+    const { verdicts, taken } = follower.catchUp([...leaves, checkpoint])!;
+    expect(taken).toEqual(new Set(leaves));
     expect(verdicts.map(({ type }) => type)).toEqual([...leaves.map(() => "leaf"), "checkpoint"]);
     for (const envelope of [...leaves, checkpoint]) expect(follower.acceptOpened(envelope)).toEqual([]);
 
@@ -242,7 +243,7 @@ describe("follower", () => {
     };
     const forged = openEnvelope(await honest.say(statement))!;
     const fooled = honest.follower();
-    expect(fooled.catchUp([...leaves.slice(0, 3), forged, ...leaves.slice(4), checkpoint])).toEqual([]);
+    expect(fooled.catchUp([...leaves.slice(0, 3), forged, ...leaves.slice(4), checkpoint])).toBeNull();
     expect(fooled.status).toMatchObject({ leaves: 0, lies: 0 });
     expect(lies(follower.acceptOpened(forged))).toEqual(["index-reused"]);
     // Signed by somebody else, a checkpoint proves nothing.
@@ -258,7 +259,7 @@ describe("follower", () => {
         note: Buffer.from(text),
       }),
     )!;
-    expect(fooled.catchUp([...leaves, unsigned])).toEqual([]);
+    expect(fooled.catchUp([...leaves, unsigned])).toBeNull();
   });
 
   it("forgives nobody anything, and survives any bytes", () => {
@@ -326,6 +327,27 @@ async function grow(served: Served, from: number, count: number): Promise<void> 
   served.emission.notify();
   await served.emission.taken();
 }
+
+it("judges again at its next start what one signature proved, not the signatures that nobody looked at", async () => {
+  const honest = new Liar();
+  for (let at = 0; at < 9; at++) honest.put(subframeContent(GST + 30 * at, at));
+  const messages = await Promise.all(honest.bodies.map((_, index) => honest.leaf(index)));
+  // A broker that spoils them: the signature of an envelope is its end.
+  for (const message of messages) message[message.length - 1] ^= 1;
+  messages.push(await honest.signed());
+  const folder = testFolder();
+  const stations = [{ ...policy, key: logKey(honest.origin, honest.key) }];
+  const told: StationVerdict[] = [];
+  for (const fresh of [true, false]) {
+    const store = new ConsumerStore(folder);
+    const consumer = new Consumer({ stations, store, onVerdict: (verdict) => told.push(verdict) });
+    if (fresh) expect(consumer.take(messages, { source: "s", seq: messages.length })).toEqual([]);
+    expect(consumer.status()).toMatchObject([{ leaves: 10, proven: 10, lies: 0 }]);
+    expect(consumer.positionOf("s")).toBe(messages.length);
+    store.close();
+  }
+  expect(told.map(({ type }) => type)).toEqual([...honest.bodies.map(() => "leaf"), "checkpoint"]);
+});
 
 describe("consumer over HTTP", () => {
   it("verifies a station's whole history, over a rotation of its key", async () => {

@@ -1,5 +1,5 @@
 /** Commitments bind what they commit to, open one by one, and say nothing else. */
-import { encode, rfc8949EncodeOptions } from "cborg";
+import { decode, encode, rfc8949EncodeOptions } from "cborg";
 import fc from "fast-check";
 import { createCipheriv, createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
@@ -185,6 +185,46 @@ describe("items", () => {
   });
 });
 
+const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.maxSafeInteger(),
+    fc.integer({ min: -300, max: 300 }),
+    fc.uint8Array({ maxLength: 700 }),
+    fc.constant(null),
+    fc.array(tie("value"), { maxLength: 30 }),
+    fc.array(fc.tuple(fc.maxSafeInteger(), tie("value")), { maxLength: 6 }).map((each) => new Map(each)),
+    fc.array(fc.tuple(fc.integer({ min: -40, max: 40 }), tie("value"))).map((each) => new Map(each)),
+  ),
+}));
+
+/** By cborg in its strictest form, and the same bytes when written again by cborg. */
+function readByCborg(bytes: Uint8Array): unknown {
+  try {
+    const read: unknown = decode(bytes, {
+      strict: true,
+      useMaps: true,
+      rejectDuplicateMapKeys: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      allowBigInt: false,
+    });
+    return isSignable(read) && Buffer.compare(encode(read, rfc8949EncodeOptions), bytes) === 0 ? read : null;
+  } catch {
+    return null;
+  }
+}
+
+function isSignable(read: unknown): boolean {
+  if (typeof read === "number") return Number.isSafeInteger(read);
+  if (read === null || read instanceof Uint8Array) return true;
+  if (Array.isArray(read)) return read.every(isSignable);
+  if (!(read instanceof Map)) return false;
+  return [...read].every(([key, each]) => typeof key === "number" && isSignable(key) && isSignable(each));
+}
+
 describe("deterministic CBOR", () => {
   it("has one spelling of a value", () => {
     expect(
@@ -219,18 +259,6 @@ describe("deterministic CBOR", () => {
   });
 
   it("writes what cborg writes", () => {
-    const { value } = fc.letrec<{ value: unknown }>((tie) => ({
-      value: fc.oneof(
-        { maxDepth: 4 },
-        fc.maxSafeInteger(),
-        fc.integer({ min: -300, max: 300 }),
-        fc.uint8Array({ maxLength: 700 }),
-        fc.constant(null),
-        fc.array(tie("value"), { maxLength: 30 }),
-        fc.array(fc.tuple(fc.maxSafeInteger(), tie("value")), { maxLength: 6 }).map((each) => new Map(each)),
-        fc.array(fc.tuple(fc.integer({ min: -40, max: 40 }), tie("value"))).map((each) => new Map(each)),
-      ),
-    }));
     fc.assert(
       fc.property(value, (each) => {
         expect(Buffer.from(encodeCbor(each as CborValue))).toEqual(
@@ -239,6 +267,51 @@ describe("deterministic CBOR", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("reads what cborg reads, of bytes with one of them changed, cut off or put in", () => {
+    const change = fc.record({
+      value,
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      byte: fc.constantFrom(
+        0,
+        1,
+        0x17,
+        0x18,
+        0x19,
+        0x1b,
+        0x20,
+        0x38,
+        0x41,
+        0x60,
+        0x81,
+        0xa1,
+        0xf6,
+        0xf7,
+        0xff,
+      ),
+      how: fc.constantFrom("kept", "set", "put", "cut", "added"),
+    });
+    let read = 0;
+    fc.assert(
+      fc.property(change, ({ value: each, at, byte, how }) => {
+        const whole = encode(each, rfc8949EncodeOptions);
+        const place = Math.min(whole.length - 1, Math.floor(at * Math.min(whole.length, 64)));
+        const bytes =
+          how === "kept"
+            ? whole
+            : Uint8Array.from([
+                ...whole.subarray(0, place),
+                ...(how === "cut" ? [] : [byte]),
+                ...(how === "added" || how === "put" ? whole.subarray(place) : whole.subarray(place + 1)),
+              ]);
+        const ours = decodeCbor(bytes);
+        expect(ours).toEqual(readByCborg(bytes));
+        if (ours !== null) read++;
+      }),
+      { numRuns: 1500 },
+    );
+    expect(read).toBeGreaterThan(300);
   });
 
   it("refuses to sign what is no integer, bytes or list", () => {
