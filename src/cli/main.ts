@@ -58,7 +58,15 @@ Examples:
     );
   const asked = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
   const names = asked !== undefined && asked in COMMANDS ? [asked] : Object.keys(COMMANDS);
-  for (const name of names) (await COMMANDS[name]())(program);
+  for (const name of names) {
+    try {
+      (await COMMANDS[name]())(program);
+    } catch (error) {
+      // The help of all commands does not need what one of them needs.
+      if (name === asked || !(withoutStore(error) instanceof OsnmadError)) throw error;
+      program.command(name).description("(needs better-sqlite3, which is not installed here)");
+    }
+  }
   for (const command of program.commands) inherit(command);
   await program.parseAsync(process.argv);
 }

@@ -33,6 +33,8 @@ afterAll(() => {
   rmSync(program, { recursive: true });
 });
 
+const dataUrl = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+
 /** A receiver on a pseudo-terminal that is far from its end for as long as a test takes. */
 function withReceiver<T>(work: (port: string) => Promise<T>): Promise<T> {
   const capture = readFileSync("captures/nominal.ubx");
@@ -301,5 +303,37 @@ describe("osnmad run", () => {
       expect(broken.told["trust"]).toMatchObject({ status: "ok" });
       expect(broken.code).toBe(1);
     });
+  });
+
+  it("says what it can do without the database library, and what it cannot", async () => {
+    const hook = `export async function resolve(name, context, next) {
+      if (name === "better-sqlite3")
+        throw Object.assign(new Error("Cannot find package 'better-sqlite3'"), { code: "ERR_MODULE_NOT_FOUND" });
+      return next(name, context);
+    }`;
+    const loader = `import { register } from "node:module"; register(${JSON.stringify(dataUrl(hook))});`;
+    const osnmad = async (...args: string[]): Promise<{ code: number | null; run: Running }> => {
+      const run = new Running(script, args, { env: { NODE_OPTIONS: `--import=${dataUrl(loader)}` } });
+      running.push(run);
+      return { code: (await run.ended).code, run };
+    };
+    const help = await osnmad("--help");
+    expect(help.code).toBe(0);
+    expect(help.run.out).toMatch(/^ +replay /m);
+    expect(help.run.out).toMatch(/^ +key +\(needs better-sqlite3/m);
+    for (const command of [
+      ["run", "--port", "/dev/osnmad-none", "--data-dir", folder],
+      ["key", "--help"],
+    ]) {
+      const { code, run } = await osnmad(...command);
+      expect(run.err).toContain("OSN_STORE_UNAVAILABLE");
+      expect(run.err).toContain("npm install");
+      expect(code).toBe(6);
+    }
+    const replayed = await osnmad("replay", "captures/nominal.ubx", "--json");
+    expect(replayed.code).toBe(0);
+    configure("/dev/osnmad-none");
+    const doctor = await osnmad("doctor", "--config", configFile(), "--port", "none");
+    expect(doctor.run.out).toMatch(/PROBLEM +store-library/);
   });
 });

@@ -20,8 +20,10 @@ import { loadTrust } from "../../src/trust/material.js";
 export class FollowingClock implements TrustedClock {
   /** The newest GST of the signal. */
   follow: () => number = () => Number.NaN;
-  /** Until this is set there is no time. */
+  /** Without it there is no time. */
   trusted = true;
+  /** How far it may be off, seconds of the sky; where that passes fast, the way through the program takes some. */
+  boundSeconds = 2;
 
   arrival() {
     const gst = this.follow();
@@ -29,7 +31,7 @@ export class FollowingClock implements TrustedClock {
     return {
       unixMs: Date.now(),
       monotonicMs: performance.now(),
-      trusted: known ? ({ gst: gst + 2, boundSeconds: 2, assurance: "independent" } as const) : null,
+      trusted: known ? ({ gst: gst + 2, boundSeconds: this.boundSeconds, assurance: "independent" } as const) : null,
     };
   }
   status() {

@@ -131,6 +131,9 @@ it(
           makeRecording: () => kept,
           material,
         });
+        // Time goes on while the line is broken.
+        bench.clock.boundSeconds = 12;
+        bench.clock.follow = () => sky.startGst + served.receiver.now / 1000;
         const given = (): FixRecord[] =>
           bench.records.filter((record): record is FixRecord => record.type === "fix");
         await until("the first fixes", () => given().filter(isAuthenticated).length > 10, 60);
