@@ -31,7 +31,9 @@ export class FollowingClock implements TrustedClock {
     return {
       unixMs: Date.now(),
       monotonicMs: performance.now(),
-      trusted: known ? ({ gst: gst + 2, boundSeconds: this.boundSeconds, assurance: "independent" } as const) : null,
+      trusted: known
+        ? ({ gst: gst + 2, boundSeconds: this.boundSeconds, assurance: "independent" } as const)
+        : null,
     };
   }
   status() {
