@@ -343,6 +343,8 @@ class Daemon implements RunningDaemon {
   async run(url: string | null): Promise<void> {
     const { stop, clock } = this.#options;
     this.url = url;
+    // Not before all that can keep the daemon from starting: a log in which starts fail would fill with them.
+    this.station?.begin();
     this.#announce();
     if (this.#stationFault !== null) this.#event("station-off", "alarm", this.#stationFault, {});
     const forget = clock.onEvent((event) => {

@@ -40,6 +40,7 @@ export function openStation(
     mode,
     softwareVersion: SOFTWARE_VERSION,
     receiver,
+    beginsLater: true,
     ...(peers.length > 0 ? { witnesses: { peers, needed: enough, onCosigned: onNews } } : {}),
     onFault,
     onCheckpoint: onNews,

@@ -264,19 +264,7 @@ export class FixStage {
     });
     for (const event of signs.events) this.#emit(signEvent(event));
 
-    const sat = this.#sat !== null && pvt !== null && this.#sat.iTOW === pvt.iTOW ? this.#sat : null;
-    const corroboration =
-      receiver === null
-        ? { agreeing: [], disagreements: [] }
-        : corroborate(receiver.position, gst, satellites, sat);
-    const disagreements = [...corroboration.disagreements];
-    if (pvt !== null && (!pvt.valid.validDate || !pvt.valid.validTime))
-      disagreements.push("receiver-time-invalid");
-    if (Math.abs(gst - engine.now) > TIME_TOLERANCE_SECONDS) disagreements.push("receiver-time-disagrees");
-
-    const used = solved?.solution.used.length ?? 0;
-    // One object for both grades: to spread it into two costs more than to grade.
-    const judged = {
+    const circumstances = {
       policy: this.#policy(),
       mode: this.#options.mode,
       state,
@@ -288,14 +276,25 @@ export class FixStage {
       slowMacAllowed: false,
       authenticatedSatellites: satellites.length,
       signs: signs.active,
+    };
+    const sat = this.#sat !== null && pvt !== null && this.#sat.iTOW === pvt.iTOW ? this.#sat : null;
+    const corroboration =
+      receiver === null
+        ? { agreeing: [], disagreements: [] }
+        : corroborate(receiver.position, gst, satellites, sat);
+    const disagreements = [...corroboration.disagreements];
+    if (pvt !== null && (!pvt.valid.validDate || !pvt.valid.validTime))
+      disagreements.push("receiver-time-invalid");
+    if (Math.abs(gst - engine.now) > TIME_TOLERANCE_SECONDS) disagreements.push("receiver-time-disagrees");
+
+    const used = solved?.solution.used.length ?? 0;
+    const ownGrade = gradeOwn({
+      ...circumstances,
       own:
         solved === null
           ? null
           : { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
-      solution: receiver !== null,
-      disagreements,
-    };
-    const ownGrade = gradeOwn(judged);
+    });
     const ownRecord =
       solved === null
         ? null
@@ -304,7 +303,7 @@ export class FixStage {
             solved.satellites,
             solved.smoothed ? { ...ownGrade, notes: [...ownGrade.notes, "carrier-smoothed"] } : ownGrade,
           );
-    const receiverGrade = gradeReceiver(judged);
+    const receiverGrade = gradeReceiver({ ...circumstances, solution: receiver !== null, disagreements });
     const receiverRecord = pvt === null ? null : receiverPosition(pvt, receiverGrade);
     const assurance = better(ownRecord, receiverRecord);
     // Of the two only those that the receiver gave anything for.

@@ -3,7 +3,18 @@
  * histories, so the lock is taken for good when it is opened.
  */
 import Database from "better-sqlite3";
-import { chmodSync, closeSync, openSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "../store/faults.js";
@@ -48,17 +59,13 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
     database.pragma(`synchronous = ${flush ? "FULL" : "OFF"}`);
     // Takes the lock now, and keeps it.
     database.exec("BEGIN IMMEDIATE; COMMIT");
-    const id = database.pragma("application_id", { simple: true });
-    const format = database.pragma("user_version", { simple: true }) as number;
     const tables = database.prepare("SELECT count(*) FROM sqlite_master").pluck().get();
     if (tables === 0) {
       database.exec(
         `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`,
       );
-    } else if (id !== APPLICATION_ID) {
-      throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no log of a station.`);
-    } else if (format !== FORMAT) {
-      throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
+    } else {
+      assertFormat(database, path);
     }
     return database;
   } catch (error) {
@@ -71,4 +78,75 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
     }
     throw asStoreError(error, path);
   }
+}
+
+/** Throws OSN_STATE_CORRUPT, OSN_STATE_NEWER. */
+function assertFormat(database: LogDatabase, path: string): void {
+  const format = database.pragma("user_version", { simple: true }) as number;
+  if (database.pragma("application_id", { simple: true }) !== APPLICATION_ID) {
+    throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no log of a station.`);
+  }
+  if (format !== FORMAT) {
+    throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
+  }
+}
+
+/** How often a copy is begun anew because the log's file changed under it. */
+const COPIES_AT_MOST = 10;
+
+/**
+ * The log as it stands, in a private copy (in $TMPDIR) that goes with `close`: SQLite itself can neither read a log
+ * that a daemon has, nor read one without making files beside it.
+ *
+ * Throws OSN_USAGE where the folder holds no log, OSN_STATION_LOG_IN_USE, OSN_STATE_NEWER, OSN_STATE_CORRUPT,
+ * OSN_STATE_UNWRITABLE.
+ */
+export function openLogSnapshot(directory: string): {
+  readonly database: LogDatabase;
+  readonly close: () => void;
+} {
+  const path = join(directory, LOG_DATABASE_FILE);
+  if (!existsSync(path)) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `${directory} holds no station log; a station's is DATA/station or DATA/station-simulated.`,
+    );
+  }
+  const copy = mkdtempSync(join(tmpdir(), "osnmad-log-"));
+  let database: LogDatabase | null = null;
+  const close = (): void => {
+    database?.close();
+    rmSync(copy, { recursive: true, force: true });
+  };
+  try {
+    copyLog(path, join(copy, LOG_DATABASE_FILE));
+    database = new Database(join(copy, LOG_DATABASE_FILE));
+    assertFormat(database, path);
+    return { database, close };
+  } catch (error) {
+    close();
+    throw asStoreError(error, path);
+  }
+}
+
+/**
+ * The write-ahead log only grows until it is carried over into the database file. While that file has not changed, the
+ * two copies belong together: a commit that was half copied is one that has not happened.
+ */
+function copyLog(path: string, to: string): void {
+  const stateOf = (): string => {
+    const { mtimeNs, size } = statSync(path, { bigint: true });
+    return `${mtimeNs} ${size}`;
+  };
+  for (let attempt = 0; attempt < COPIES_AT_MOST; attempt++) {
+    const before = stateOf();
+    for (const suffix of ["", "-wal"]) {
+      rmSync(`${to}${suffix}`, { force: true });
+      if (existsSync(`${path}${suffix}`)) {
+        copyFileSync(`${path}${suffix}`, `${to}${suffix}`, constants.COPYFILE_FICLONE);
+      }
+    }
+    if (stateOf() === before) return;
+  }
+  throw new OsnmadError("OSN_STATION_LOG_IN_USE", `${path} changes faster than it can be copied.`);
 }

@@ -484,37 +484,6 @@ export class StationLog {
     this.#checkpointFile.close();
   }
 
-  /**
-   * Reads the whole log again, from the first leaf: every body against its hash, every hash against the tree, every
-   * checkpoint against its root. Returns the leaves read; throws OSN_STATION_LOG_CONTRADICTS.
-   */
-  checkAll(): number {
-    let history: History | null = null;
-    const nodes = new Map<string, Uint8Array>();
-    const subtree: SubtreeHash = (level, index) => nodes.get(`${level}/${index}`)!;
-    for (let from = 0; from < this.size; from += TILE_WIDTH) {
-      for (const bytes of this.leaves(from, from + TILE_WIDTH)) {
-        const leaf = decodeLeaf(bytes);
-        const next: History | string = leaf === null ? "no leaf" : follow(history, leaf, bytes);
-        if (typeof next === "string") throw contradiction(`leaf ${history?.size ?? 0}: ${next}`);
-        storeLeaf(next.size - 1, next.head, subtree, (level, at, hash) => {
-          nodes.set(`${level}/${at}`, hash);
-          const stored = this.#storedNode(level, at);
-          if (stored === null || !bytesEqual(stored, hash))
-            throw contradiction(`node ${level}/${at} is wrong`);
-        });
-        history = next;
-      }
-    }
-    if ((history?.size ?? 0) !== this.size) throw contradiction("leaves are missing");
-    for (const { size, root } of this.#sql.allCheckpoints.all()) {
-      if (size > this.size || !bytesEqual(root, rootOf(size, subtree))) {
-        throw contradiction(`the checkpoint of size ${size} is not of this tree`);
-      }
-    }
-    return this.size;
-  }
-
   #waitingChallenges(): LeafChallenge[] {
     return this.#sql.waiting
       .all(MAX_CHALLENGES)
@@ -713,9 +682,6 @@ function statements(database: LogDatabase) {
     checkpoint: pluck<string, [number]>("SELECT note FROM checkpoint WHERE size = ?"),
     checkpointWith: pluck<string, [number]>(
       "SELECT note FROM checkpoint WHERE size > ? ORDER BY size LIMIT 1",
-    ),
-    allCheckpoints: database.prepare<[], { size: number; root: Uint8Array }>(
-      "SELECT size, root FROM checkpoint",
     ),
     putCosignature: database.prepare(
       "INSERT OR IGNORE INTO cosignature (size, witness, timestamp, line) VALUES (?, ?, ?, ?)",

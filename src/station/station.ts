@@ -35,6 +35,8 @@ export interface StationOptions extends StationLogOptions {
    */
   readonly receiver: string | null;
   readonly witnesses?: WitnessOptions;
+  /** The run begins with `begin`: a start that fails before leaves no leaf. */
+  readonly beginsLater?: boolean;
   /** A leaf is on disk. */
   readonly onLeaf?: (leaf: AppendedLeaf) => void;
   /** A checkpoint is on disk. */
@@ -68,6 +70,7 @@ export class Station {
   readonly #collector: SubframeCollector;
   readonly #witnesses: Witnesses | null;
   #run: RunStart;
+  #begun = false;
   #signing = false;
   #signed: Promise<void> = Promise.resolve();
   /** First subframe whose leaf could not be stored; the next leaf that can be says so. */
@@ -75,7 +78,7 @@ export class Station {
   /** The newest time that a page or a tick told; null before. */
   #lastGst: number | null;
 
-  /** Opens the log and begins a run in it. Throws OSN_STATION_*, OSN_STATE_*. */
+  /** Opens the log, and begins a run in it but for `beginsLater`. Throws OSN_STATION_*, OSN_STATE_*. */
   constructor(options: StationOptions) {
     this.#options = options;
     this.log = StationLog.open(options);
@@ -91,7 +94,14 @@ export class Station {
       this.#closed(closed);
     }, this.log.history?.nextGst ?? null);
     this.#lastGst = this.log.history?.nextGst ?? null;
+    if (options.beginsLater === true) return;
+    this.#begun = true;
     this.#announce(this.log.begin(this.#run));
+  }
+
+  /** Begins the run; where the log takes no leaf now, with the first that it does. */
+  begin(): void {
+    if (!this.#begun) this.#append([]);
   }
 
   get mode(): Mode {
@@ -146,7 +156,11 @@ export class Station {
   /** The receiver says who it is; where it is another than before, a leaf says that. */
   receiver(description: string): void {
     const receiver = receiverCommitment(this.log.receiverSalt, description);
-    const before = this.log.history!.receiver;
+    const before = this.log.history?.receiver ?? null;
+    if (before === null) {
+      this.#run = { ...this.#run, receiver };
+      return;
+    }
     if (bytesEqual(receiver, before)) return;
     const { softwareVersion } = this.#run;
     const time = this.#collector.time;
@@ -227,15 +241,18 @@ export class Station {
 
   /** A log that takes no leaf (a full disk) must not stop what else the bytes are for. */
   #append(leaves: Parameters<StationLog["append"]>[0]): boolean {
-    let appended: AppendedLeaf[];
     try {
-      appended = this.log.append(leaves);
+      if (!this.#begun) {
+        const begun = this.log.begin(this.#run);
+        this.#begun = true;
+        this.#announce(begun);
+      }
+      if (leaves.length > 0) this.#announce(this.log.append(leaves));
     } catch (error) {
       if (!(error instanceof OsnmadError)) throw error;
       this.#options.onFault?.(error);
       return false;
     }
-    this.#announce(appended);
     return true;
   }
 

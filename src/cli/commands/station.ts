@@ -22,7 +22,7 @@ export function registerStation(program: Command): void {
   const replay = station
     .command("replay")
     .description(
-      "Makes a log from a capture, to try followers and verifiers on. It is of mode replay or simulated, has a key\n" +
+      "Makes a log from a capture, to try followers and verifiers on. It is of mode replay or simulated, has a key " +
         "of its own, and nobody who follows live logs takes it.",
     )
     .argument("<capture>", "a UBX file, or - for standard input")
@@ -79,16 +79,19 @@ export function registerStation(program: Command): void {
 
   station
     .command("check")
-    .description("read a whole log again: every leaf, hash and checkpoint")
-    .argument("<folder>", "folder of the log")
-    .option("--mode <mode>", "mode of the log: live, replay or simulated", "live")
-    .action(async (folder: string, { mode }: { readonly mode: Mode }) => {
-      const { StationLog } = await import("../../station/station-log.js");
-      const log = StationLog.open({ directory: resolve(folder), mode });
-      try {
-        process.stdout.write(`${log.checkAll()} leaves, sound\n`);
-      } finally {
-        log.close();
-      }
+    .summary("read a whole log again: every leaf, hash, checkpoint and signature")
+    .description(
+      "Reads a whole log again: every leaf, hash, checkpoint and signature. It only reads, so a daemon may have the " +
+        "log; what is looked at is a private copy in $TMPDIR. Exit status 0 where all is sound.",
+    )
+    .argument("<folder>", "folder of the log: DATA/station, or DATA/station-simulated")
+    .action(async (folder: string) => {
+      const { checkLog } = await import("../../station/log-check.js");
+      const { mode, size, origin, checkpoints, signed } = checkLog(resolve(folder));
+      process.stdout.write(
+        origin === null
+          ? `no leaves yet, mode ${mode}\n`
+          : `${size} leaves, sound; ${checkpoints} checkpoints, the newest of ${signed} leaves; mode ${mode}\n${origin}\n`,
+      );
     });
 }
