@@ -25,6 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   configure: async () => (await import("./commands/configure.js")).registerConfigure,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
   consume: async () => (await import("./commands/consume.js")).registerConsume,
+  emission: async () => (await import("./commands/emission.js")).registerEmission,
   export: async () => (await import("./commands/export.js")).registerExport,
   key: async () => (await import("./commands/key.js")).registerKey,
   station: async () => (await import("./commands/station.js")).registerStation,

@@ -49,7 +49,7 @@ export class Delivery {
   }
 
   get status(): DeliveryStatus {
-    const state = this.#options.outbox.state(this.#options.consumer)!;
+    const state = this.#state;
     if (state.failures >= DEAD_AFTER_FAILURES) return { ...state, state: "dead" };
     return {
       ...state,
@@ -78,15 +78,18 @@ export class Delivery {
     await this.#options.transport.close();
   }
 
+  /** Another process may have forgotten the consumer: it then begins anew with what is kept. */
+  get #state(): ConsumerState {
+    const { outbox, consumer, purpose } = this.#options;
+    return outbox.register(consumer, purpose);
+  }
+
   #start(): void {
     if (this.#running !== null || this.#abort.signal.aborted) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
       // Something may have come between the last look and this.
-      const { outbox, consumer } = this.#options;
-      if (!this.#abort.signal.aborted && this.#timer === null && outbox.state(consumer)!.backlog > 0) {
-        this.#start();
-      }
+      if (!this.#abort.signal.aborted && this.#timer === null && this.#state.backlog > 0) this.#start();
     });
   }
 
@@ -94,15 +97,16 @@ export class Delivery {
     const { outbox, consumer, purpose, transport, batchSize } = this.#options;
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      const batch = outbox.after(purpose, outbox.state(consumer)!.seq, batchSize);
+      const batch = outbox.after(purpose, this.#state.seq, batchSize);
       if (batch.length === 0) return;
       try {
         await transport.send(batch, signal);
+        outbox.register(consumer, purpose);
         outbox.advance(consumer, batch.at(-1)!.seq);
       } catch (error) {
         if (signal.aborted) return;
         outbox.failed(consumer, error instanceof Error ? error.message : String(error));
-        this.#wait(outbox.state(consumer)!.failures);
+        this.#wait(this.#state.failures);
         return;
       }
     }

@@ -146,9 +146,9 @@ export class Outbox {
     return this.state(consumer)!;
   }
 
-  /** Forgets a consumer; what only it had not taken may then be let go. */
-  forget(consumer: string): void {
-    this.#sql.forget.run(consumer);
+  /** Forgets a consumer and returns whether there was one; what only it had not taken may then be let go. */
+  forget(consumer: string): boolean {
+    return this.#sql.forget.run(consumer).changes > 0;
   }
 
   /** The consumer has taken all up to `seq`. A cursor never goes back, nor beyond what there is. */
@@ -175,14 +175,12 @@ export class Outbox {
   }
 
   /**
-   * Lets go of messages before the newest `keep` that every consumer of the purpose has taken. Those for a prover are
-   * kept until then, however many. Those for a federation are in the log as well, so with `evenIfBehind` a consumer that
-   * is further behind finds a gap, and fills it from the tiles.
+   * Lets go of messages before the newest `keep` that all these consumers have taken; without any, of all before those.
+   * Returns how many.
    */
-  prune(purpose: Purpose, keep: number, evenIfBehind = false): number {
-    const beyond = this.lastSeq(purpose) - keep;
-    const behind = evenIfBehind ? undefined : (this.#sql.leastCursor.get(NUMBER[purpose]) ?? undefined);
-    return this.#sql.prune.run(NUMBER[purpose], Math.min(beyond, behind ?? beyond)).changes;
+  prune(purpose: Purpose, keep: number, holders: readonly string[]): number {
+    const taken = holders.map((consumer) => this.state(consumer)?.seq ?? 0);
+    return this.#sql.prune.run(NUMBER[purpose], Math.min(this.lastSeq(purpose) - keep, ...taken)).changes;
   }
 
   /** Called after each `put` that added something; returns how to stop. */
@@ -248,9 +246,6 @@ function statements(database: Database.Database) {
     fail: database.prepare<[string, string]>(
       "UPDATE cursor SET failures = failures + 1, error = ? WHERE consumer = ?",
     ),
-    leastCursor: database
-      .prepare<[number], number | null>("SELECT min(seq) FROM cursor WHERE purpose = ?")
-      .pluck(),
     prune: database.prepare<[number, number]>("DELETE FROM message WHERE purpose = ? AND seq <= ?"),
   };
 }
@@ -264,6 +259,8 @@ function openFile(path: string, directory: string, flush: boolean): Database.Dat
     chmodSync(path, 0o600);
     database = new Database(path, { timeout: 5000 });
     database.pragma("journal_mode = WAL");
+    // What is let go is not to be found in the file.
+    database.pragma("secure_delete = ON");
     database.pragma(`synchronous = ${flush ? "FULL" : "OFF"}`);
     const id = database.pragma("application_id", { simple: true });
     const format = database.pragma("user_version", { simple: true }) as number;

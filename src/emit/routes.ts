@@ -143,7 +143,7 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
       const { consumer } = request.query;
       const refused = refusalOf(consumer, request, reply);
       if (refused !== null) return sendProblem(reply, refused);
-      const { seq } = outbox.state(consumer)!;
+      const { seq } = outbox.register(consumer, "prover");
       return pull("prover", { after: seq, ...request.query }, request, reply);
     },
   );
@@ -155,6 +155,7 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
       const { consumer, seq } = request.body;
       const refused = refusalOf(consumer, request, reply);
       if (refused !== null) return sendProblem(reply, refused);
+      outbox.register(consumer, "prover");
       outbox.advance(consumer, seq);
       const { seq: taken, backlog } = outbox.state(consumer)!;
       return reply.header("cache-control", "no-store").send({ consumer, seq: taken, backlog });

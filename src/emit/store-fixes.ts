@@ -3,7 +3,7 @@ import { bundleText } from "../evidence/bundle.js";
 import type { FixRecord } from "../pipeline/records.js";
 import { ASSURANCE_LEVELS, type StoredFix } from "../store/fix-store.js";
 import type { Store } from "../store/store.js";
-import type { FixSource } from "./emission.js";
+import type { FixSource } from "./intake.js";
 
 /** A subframe at 20 Hz, with room. */
 const MOST = 1000;

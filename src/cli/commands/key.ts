@@ -73,6 +73,8 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
         if (history === null) {
           throw new OsnmadError("OSN_USAGE", "The station has no log yet, so there is nothing to hand over.");
         }
+        const { completeOutbox } = await import("../complete-outbox.js");
+        await completeOutbox(log, resolve(flags.dataDir));
         const time = { assurance: "none", boundMs: null } as const;
         await log.rotate({ softwareVersion: SOFTWARE_VERSION, time, receiver: history.receiver });
         io.out(`${formatVerifierKey(log.key)}\n`);
