@@ -8,6 +8,7 @@ import type { Assurance } from "../pipeline/records.js";
 import type { Position } from "../store/arrivals.js";
 import type { Store } from "../store/store.js";
 import { encodePosition } from "./stream-position.js";
+import { StreamSteps } from "./stream-steps.js";
 
 export interface EventStreamOptions {
   readonly levels: readonly Assurance[];
@@ -21,15 +22,17 @@ export interface EventStreamOptions {
   readonly stalledMs: number;
   /** Called where the store fails while the stream is open; it then ends. */
   readonly onFault: (error: unknown) => void;
+  /** Shared by the readers of one store; its own where it is left out. */
+  readonly steps?: StreamSteps;
 }
 
 /** How long a client waits before it connects again, ms. */
 const RETRY_MS = 2000;
 
 export class EventStream {
-  readonly #store: Store;
   readonly #out: Writable;
   readonly #options: EventStreamOptions;
+  readonly #steps: StreamSteps;
   readonly #stopListening: () => void;
   readonly #keepAlive: NodeJS.Timeout;
   #position: Position;
@@ -40,9 +43,9 @@ export class EventStream {
   #ended = false;
 
   constructor(store: Store, out: Writable, options: EventStreamOptions) {
-    this.#store = store;
     this.#out = out;
     this.#options = options;
+    this.#steps = options.steps ?? new StreamSteps(store);
     this.#position = options.from;
     this.#stopListening = store.onCommit(() => {
       this.#schedule();
@@ -89,14 +92,9 @@ export class EventStream {
     if (this.#ended || this.#stalled !== null) return;
     const { levels, withEvents, onFault } = this.#options;
     try {
-      const { identity } = this.#store.arrivals;
-      const { items, position, atEnd } = this.#store.arrivals.after(this.#position, levels, withEvents);
-      const lines = items.map(
-        (item) =>
-          `id: ${encodePosition(identity, item.position)}\nevent: ${item.kind}\ndata: ${item.json}\n\n`,
-      );
+      const { lines, position, atEnd } = this.#steps.after(this.#position, levels, withEvents);
       this.#position = position;
-      if (lines.length > 0) this.#write(lines.join(""));
+      if (lines.length > 0) this.#write(lines);
       if (!atEnd) this.#schedule();
     } catch (error) {
       onFault(error);
@@ -104,7 +102,7 @@ export class EventStream {
     }
   }
 
-  #write(text: string): void {
+  #write(text: string | Buffer): void {
     if (this.#ended || this.#out.write(text) || this.#stalled !== null) return;
     this.#stalled = setTimeout(() => {
       this.#release();

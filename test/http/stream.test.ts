@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { EventStream } from "../../src/http/event-stream.js";
+import { StreamSteps } from "../../src/http/stream-steps.js";
 import { RunRecorder } from "../../src/http/run-recorder.js";
 import { buildServer, listen } from "../../src/http/server.js";
 import type { Store } from "../../src/store/store.js";
@@ -114,6 +115,47 @@ describe("the stream", () => {
     expect(kinds(usual)).toEqual(["event tesla-key-verified", "fix corroborated"]);
     expect(kinds(all)).toEqual(["fix unverified", "fix corroborated"]);
     expect(kinds(events)).toEqual(["event tesla-key-verified"]);
+  });
+
+  it("says the same to readers who share their steps as to one who reads alone, whatever each asks for", async () => {
+    const store = temporaryStore();
+    const recorder = new RunRecorder(store, recorderOptions);
+    const steps = new StreamSteps(store);
+    const wishes = [
+      {},
+      { withEvents: false },
+      { levels: [] },
+      { levels: ["corroborated"] },
+      { levels: ["nav-authenticated", "corroborated", "unverified"] },
+    ] as const;
+    const pairs = wishes.map((wish) => [
+      streaming(store, wish).client,
+      streaming(store, { ...wish, steps }).client,
+      streaming(store, { ...wish, steps }).client,
+    ]);
+    for (let n = 1; n <= 12; n += 1) {
+      recorder.push(fixAt(n));
+      if (n % 2 === 0) recorder.push(unverifiedFixAt(n));
+      if (n % 3 === 0) recorder.push(eventAt(n));
+      // Now and then several at once, and now and then nothing is read between two commits.
+      if (n % 4 !== 1) recorder.flush();
+      if (n % 5 !== 0) await turns(3);
+    }
+    recorder.flush();
+    // One who comes late, to where others were long ago.
+    const late = streaming(store, { steps }).client;
+    await turns();
+    const counts = pairs.map(([alone, ...sharing]) => {
+      for (const client of sharing) expect(client.text).toBe(alone.text);
+      return linesOf(alone.text).length - 1;
+    });
+    expect(counts).toEqual([16, 12, 4, 16, 22]);
+    // Events of a step come first, so the order is the step's, and the rows are the same.
+    const rows = (client: Client): string[] =>
+      linesOf(client.text)
+        .map(({ event, data }) => `${event} ${String(data["id"])}`)
+        .sort();
+    expect(rows(late)).toEqual(rows(pairs[0][0]));
   });
 
   it("goes on from any line without gap or repeat, whatever arrives and wherever it is cut", async () => {

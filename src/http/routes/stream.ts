@@ -5,6 +5,7 @@ import { EventStream } from "../event-stream.js";
 import { ProblemError, problemOf } from "../problem.js";
 import { PROBLEMS, sentAs, StreamQuery } from "../schemas.js";
 import { decodePosition } from "../stream-position.js";
+import { StreamSteps } from "../stream-steps.js";
 import type { RouteContext } from "./context.js";
 import { levelsOf } from "./fixes.js";
 
@@ -12,6 +13,7 @@ export const STREAM_TYPE = "text/event-stream";
 
 export const streamRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { store, stream }, done) => {
   const open = new Set<EventStream>();
+  const steps = new StreamSteps(store);
   app.addHook("preClose", (closed) => {
     for (const client of open) client.end();
     closed();
@@ -60,6 +62,7 @@ export const streamRoutes: FastifyPluginCallbackTypebox<RouteContext> = (app, { 
         ...start,
         keepAliveMs: stream.keepAliveMs,
         stalledMs: stream.stalledMs,
+        steps,
         onFault: (error) => {
           request.log.error({ err: error }, "a stream ends: the store fails");
         },
