@@ -27,6 +27,42 @@ export interface SatelliteState {
 const MAX_KEPLER_STEPS = 10;
 const KEPLER_TOLERANCE_RADIANS = 1e-13;
 
+/** Mean motion, radians a second. */
+function meanMotion(eph: OrbitAndClock): number {
+  const a = eph.sqrtA * eph.sqrtA;
+  return Math.sqrt(MU / (a * a * a)) + eph.deltaN;
+}
+
+/** Kepler's equation, `tk` seconds after toe. */
+function eccentricAnomaly(eph: OrbitAndClock, n: number, tk: number): number {
+  const { eccentricity: e } = eph;
+  const m = eph.m0 + n * tk;
+  let anomaly = m;
+  for (let step = 0; step < MAX_KEPLER_STEPS; step++) {
+    const change = (anomaly - e * Math.sin(anomaly) - m) / (1 - e * Math.cos(anomaly));
+    anomaly -= change;
+    if (Math.abs(change) < KEPLER_TOLERANCE_RADIANS) break;
+  }
+  return anomaly;
+}
+
+function relativitySeconds(eph: OrbitAndClock, sinE: number): number {
+  return F_RELATIVITY * eph.eccentricity * eph.sqrtA * sinE;
+}
+
+function clockSeconds(eph: OrbitAndClock, towSeconds: number, relativity: number): number {
+  const dt = wrapWeek(towSeconds - eph.tocSeconds);
+  return eph.af0Seconds + eph.af1SecondsPerSecond * dt + eph.af2SecondsPerSecond2 * dt * dt + relativity;
+}
+
+/** `clockSeconds` of `satelliteState`, without the rest of it. */
+export function satelliteClock(eph: OrbitAndClock, towSeconds: number): number {
+  if (!Number.isFinite(towSeconds)) throw new RangeError("towSeconds must be finite");
+  const tk = wrapWeek(towSeconds - eph.toeSeconds);
+  const sinE = Math.sin(eccentricAnomaly(eph, meanMotion(eph), tk));
+  return clockSeconds(eph, towSeconds, relativitySeconds(eph, sinE));
+}
+
 /**
  * State at `towSeconds`, the GST time of week of *transmission*; any week offset is taken out, so that a toe on
  * the other side of the rollover is right. `out` is filled and returned where given, to save an allocation.
@@ -35,15 +71,9 @@ export function satelliteState(eph: OrbitAndClock, towSeconds: number, out?: Sat
   if (!Number.isFinite(towSeconds)) throw new RangeError("towSeconds must be finite");
   const { eccentricity: e } = eph;
   const a = eph.sqrtA * eph.sqrtA;
-  const n = Math.sqrt(MU / (a * a * a)) + eph.deltaN;
+  const n = meanMotion(eph);
   const tk = wrapWeek(towSeconds - eph.toeSeconds);
-  const m = eph.m0 + n * tk;
-  let anomaly = m;
-  for (let step = 0; step < MAX_KEPLER_STEPS; step++) {
-    const change = (anomaly - e * Math.sin(anomaly) - m) / (1 - e * Math.cos(anomaly));
-    anomaly -= change;
-    if (Math.abs(change) < KEPLER_TOLERANCE_RADIANS) break;
-  }
+  const anomaly = eccentricAnomaly(eph, n, tk);
   const sinE = Math.sin(anomaly);
   const cosE = Math.cos(anomaly);
   const rootOneMinusE2 = Math.sqrt(1 - e * e);
@@ -79,10 +109,8 @@ export function satelliteState(eph: OrbitAndClock, towSeconds: number, out?: Sat
   const xPlaneRate = rRate * cosU - r * uRate * sinU;
   const yPlaneRate = rRate * sinU + r * uRate * cosU;
 
-  const dt = wrapWeek(towSeconds - eph.tocSeconds);
-  const relativity = F_RELATIVITY * e * eph.sqrtA * sinE;
-  const clock =
-    eph.af0Seconds + eph.af1SecondsPerSecond * dt + eph.af2SecondsPerSecond2 * dt * dt + relativity;
+  const relativity = relativitySeconds(eph, sinE);
+  const clock = clockSeconds(eph, towSeconds, relativity);
 
   const state = out ?? newSatelliteState();
   state.x = x;

@@ -97,6 +97,16 @@ interface Words extends SharedObject {
   readonly svid: number;
 }
 
+/** What proofs and inputs come to. */
+interface Below {
+  readonly proofs: readonly CedProof[];
+  readonly inputs: SharedObject | null;
+  /** Ids of the words, by SVID. */
+  readonly words: readonly ObjectId[];
+  readonly wordsText: string;
+  readonly objects: FixEvidence["shared"];
+}
+
 /**
  * Makes evidence fix by fix. What hangs from a satellite's tags is made once for each proof the engine gives out, and
  * the inputs once for each set of options, so an epoch costs its measurements and its record.
@@ -106,7 +116,7 @@ export class EvidenceBuilder {
   /** Most of a record is its satellites' evidence, the same objects for many epochs. */
   readonly #texts = new WeakMap<object, string>();
   #inputs: (SharedObject & { readonly of: PositionParts }) | null = null;
-  #shared: { readonly of: readonly SharedObject[]; readonly objects: FixEvidence["shared"] } | null = null;
+  #below: Below | null = null;
 
   /**
    * @param record the fix; its `evidence` is left out, being the id that results
@@ -118,11 +128,8 @@ export class EvidenceBuilder {
         this.#texts.set(authenticatedBy, canonicalRecord(authenticatedBy));
     }
     const { position } = parts;
-    const below: SharedObject[] = parts.proofs.map((proof) => this.#wordsOf(proof));
-    (below as Words[]).sort((a, b) => a.svid - b.svid);
-    const words = below.map(({ id }) => id);
     const inputs = position === null ? null : this.#inputsOf(position);
-    if (inputs !== null) below.push(inputs);
+    const { words, wordsText, objects } = this.#belowOf(parts.proofs, inputs);
     const made: FixParts = {
       words,
       inputs: inputs?.id ?? null,
@@ -135,9 +142,9 @@ export class EvidenceBuilder {
     const root = idOfText(
       `{"inputs":${textOfId(made.inputs)},"kind":"fix","measurements":${textOfId(measurements)},` +
         `"receiver":${textOfIds(receiver)},"record":${canonicalRecord(record, "evidence", this.#texts)},` +
-        `"words":${textOfIds(words)}}`,
+        `"words":${wordsText}}`,
     );
-    return { ...made, root, shared: this.#sharedOf(below) };
+    return { ...made, root, shared: objects };
   }
 
   #wordsOf(proof: CedProof): Words {
@@ -161,16 +168,24 @@ export class EvidenceBuilder {
     return this.#inputs;
   }
 
-  /** The same list for the same objects, so that who has stored one knows it again. */
-  #sharedOf(below: readonly SharedObject[]): FixEvidence["shared"] {
-    const last = this.#shared;
-    if (last?.of.length === below.length && below.every((each, i) => each === last.of[i]))
-      return last.objects;
+  /** The same lists for the same proofs and inputs, so that who has stored one knows it again. */
+  #belowOf(proofs: readonly CedProof[], inputs: SharedObject | null): Below {
+    const last = this.#below;
+    if (last !== null && last.inputs === inputs && isSameList(last.proofs, proofs)) return last;
+    const below: SharedObject[] = proofs.map((proof) => this.#wordsOf(proof)).sort((a, b) => a.svid - b.svid);
+    const words = below.map(({ id }) => id);
+    if (inputs !== null) below.push(inputs);
     const objects = new Map<ObjectId, EvidenceObject>();
     for (const each of below) for (const [id, object] of each.objects) objects.set(id, object);
-    this.#shared = { of: below, objects };
-    return objects;
+    this.#below = { proofs: [...proofs], inputs, words, wordsText: textOfIds(words), objects };
+    return this.#below;
   }
+}
+
+function isSameList<Item>(a: readonly Item[], b: readonly Item[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** `EvidenceBuilder.build` for one fix alone, with its objects. */

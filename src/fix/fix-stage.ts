@@ -264,19 +264,6 @@ export class FixStage {
     });
     for (const event of signs.events) this.#emit(signEvent(event));
 
-    const circumstances = {
-      policy: this.#policy(),
-      mode: this.#options.mode,
-      state,
-      nmaStatus,
-      chainVerified: engine.chainVerified && gst - engine.now <= PAGE_SILENCE_SECONDS,
-      timeAssurance: time.assurance,
-      timeGateReason: engine.timeGateReason ?? time.gateReason,
-      slowMacOnly: false,
-      slowMacAllowed: false,
-      authenticatedSatellites: satellites.length,
-      signs: signs.active,
-    };
     const sat = this.#sat !== null && pvt !== null && this.#sat.iTOW === pvt.iTOW ? this.#sat : null;
     const corroboration =
       receiver === null
@@ -288,13 +275,27 @@ export class FixStage {
     if (Math.abs(gst - engine.now) > TIME_TOLERANCE_SECONDS) disagreements.push("receiver-time-disagrees");
 
     const used = solved?.solution.used.length ?? 0;
-    const ownGrade = gradeOwn({
-      ...circumstances,
+    // One object for both grades: to spread it into two costs more than to grade.
+    const judged = {
+      policy: this.#policy(),
+      mode: this.#options.mode,
+      state,
+      nmaStatus,
+      chainVerified: engine.chainVerified && gst - engine.now <= PAGE_SILENCE_SECONDS,
+      timeAssurance: time.assurance,
+      timeGateReason: engine.timeGateReason ?? time.gateReason,
+      slowMacOnly: false,
+      slowMacAllowed: false,
+      authenticatedSatellites: satellites.length,
+      signs: signs.active,
       own:
         solved === null
           ? null
           : { raim: solved.solution.raim.status, satellitesUsed: used, authenticatedUsed: used },
-    });
+      solution: receiver !== null,
+      disagreements,
+    };
+    const ownGrade = gradeOwn(judged);
     const ownRecord =
       solved === null
         ? null
@@ -303,7 +304,7 @@ export class FixStage {
             solved.satellites,
             solved.smoothed ? { ...ownGrade, notes: [...ownGrade.notes, "carrier-smoothed"] } : ownGrade,
           );
-    const receiverGrade = gradeReceiver({ ...circumstances, solution: receiver !== null, disagreements });
+    const receiverGrade = gradeReceiver(judged);
     const receiverRecord = pvt === null ? null : receiverPosition(pvt, receiverGrade);
     const assurance = better(ownRecord, receiverRecord);
     // Of the two only those that the receiver gave anything for.

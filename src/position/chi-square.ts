@@ -62,26 +62,30 @@ function bisect(low: number, high: number, tooSmall: (at: number) => boolean): n
   let [from, to] = [low, high];
   for (let k = 0; k < BISECTIONS; k++) {
     const middle = (from + to) / 2;
+    // No number lies between them any more.
+    if (middle === from || middle === to) break;
     if (tooSmall(middle)) from = middle;
     else to = middle;
   }
   return (from + to) / 2;
 }
 
-const thresholds = new Map<string, number>();
-const nonCentralities = new Map<string, number>();
+/** By rate of false alarms and degrees of freedom. */
+const thresholds = new Map<number, number[]>();
+/** The same for each probability of a miss. */
+const nonCentralities = new Map<number, Map<number, number[]>>();
 
-function remembered(store: Map<string, number>, key: string, make: () => number): number {
-  let value = store.get(key);
-  if (value === undefined) store.set(key, (value = make()));
-  return value;
+function remembered(store: Map<number, number[]>, rate: number, dof: number, make: () => number): number {
+  let values = store.get(rate);
+  if (values === undefined) store.set(rate, (values = []));
+  return (values[dof] ??= make());
 }
 
 /** What a chi-square variable exceeds with probability `falseAlarm`. */
 export function chiSquareThreshold(falseAlarm: number, dof: number): number {
   checkDof(dof);
   if (!(falseAlarm >= 1e-9 && falseAlarm < 1)) throw new RangeError("falseAlarm must be in [1e-9, 1)");
-  return remembered(thresholds, `${falseAlarm} ${dof}`, () =>
+  return remembered(thresholds, falseAlarm, dof, () =>
     bisect(0, 400, (at) => 1 - chiSquareBelow(at, dof) > falseAlarm),
   );
 }
@@ -90,7 +94,9 @@ export function chiSquareThreshold(falseAlarm: number, dof: number): number {
 export function detectableNonCentrality(falseAlarm: number, missed: number, dof: number): number {
   if (!(missed >= 1e-6 && missed < 1)) throw new RangeError("missed must be in [1e-6, 1)");
   const threshold = chiSquareThreshold(falseAlarm, dof);
-  return remembered(nonCentralities, `${falseAlarm} ${missed} ${dof}`, () =>
+  let store = nonCentralities.get(missed);
+  if (store === undefined) nonCentralities.set(missed, (store = new Map()));
+  return remembered(store, falseAlarm, dof, () =>
     bisect(0, 600, (at) => nonCentralBelow(threshold, dof, at) > missed),
   );
 }

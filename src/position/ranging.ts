@@ -10,7 +10,7 @@ import { ecefToGeodetic } from "../ephemeris/geometry.js";
 import type { Geodetic } from "../ephemeris/geometry.js";
 import { ionosphereDelayMeters, ntcmSlantTecu } from "../ephemeris/ionosphere.js";
 import type { ModelTime } from "../ephemeris/ionosphere.js";
-import { newSatelliteState, satelliteState } from "../ephemeris/orbit.js";
+import { newSatelliteState, satelliteClock, satelliteState } from "../ephemeris/orbit.js";
 import type { SatelliteState } from "../ephemeris/orbit.js";
 import { niellMapping, zenithDelays } from "../ephemeris/troposphere.js";
 import { rangeVariance } from "./error-model.js";
@@ -105,11 +105,11 @@ export class Ranging implements RaimSubject {
     const state = this.#state;
     const sentByItsClock = towSeconds - this.range[i] / SPEED_OF_LIGHT;
     // The label and the pseudorange hold the same receiver clock error: their difference is free of it.
+    const delay = dual ? 0 : ephemeris.bgdE1E5bSeconds;
     let offset = 0;
-    for (let pass = 0; pass < 3; pass++) {
-      satelliteState(ephemeris, sentByItsClock - offset, state);
-      offset = dual ? state.clockSeconds : state.clockE1Seconds;
-    }
+    for (let pass = 0; pass < 2; pass++) offset = satelliteClock(ephemeris, sentByItsClock - offset) - delay;
+    satelliteState(ephemeris, sentByItsClock - offset, state);
+    offset = dual ? state.clockSeconds : state.clockE1Seconds;
     this.position[3 * i] = state.x;
     this.position[3 * i + 1] = state.y;
     this.position[3 * i + 2] = state.z;

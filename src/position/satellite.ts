@@ -119,7 +119,10 @@ export interface CedSource {
  */
 export class AuthenticatedSatellites {
   readonly #source: CedSource;
-  readonly #decoded = new Map<number, SatelliteData & { readonly words: readonly Uint8Array[] }>();
+  readonly #decoded = new Map<
+    number,
+    { readonly words: readonly Uint8Array[]; readonly data: SatelliteData; satellite: AuthenticatedSatellite }
+  >();
 
   constructor(source: CedSource) {
     this.#source = source;
@@ -134,11 +137,15 @@ export class AuthenticatedSatellites {
     if (ced.value.svid !== svid) return null;
     const { words } = ced.value;
     const known = this.#decoded.get(svid);
-    if (known !== undefined && sameWords(known.words, words)) return makeAuthenticated(ced, known);
+    if (known !== undefined && sameWords(known.words, words)) {
+      if (known.satellite.source !== ced) known.satellite = makeAuthenticated(ced, known.data);
+      return known.satellite;
+    }
     const data = dataOf(svid, words);
     if (data === null) return null;
-    this.#decoded.set(svid, { ...data, words: words.map((word) => word.slice()) });
-    return makeAuthenticated(ced, data);
+    const satellite = makeAuthenticated(ced, data);
+    this.#decoded.set(svid, { words: words.map((word) => word.slice()), data, satellite });
+    return satellite;
   }
 
   /** The satellites in force of those measured. */

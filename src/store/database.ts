@@ -43,6 +43,8 @@ export function openDatabase(
     database.pragma("journal_mode = WAL");
     // FULL: what was committed, and so may have been served, survives a power cut.
     database.pragma("synchronous = FULL");
+    // 16 MB of log instead of 4: a page that is written again and again goes to the file a quarter as often.
+    database.pragma("wal_autocheckpoint = 4000");
     database.pragma("foreign_keys = ON");
     migrate(database, path, migrations);
     return database;

@@ -4,6 +4,18 @@ import { GST_END } from "../inav/gst.js";
 const RFC3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/;
 const GST = /^\d{1,10}(\.\d{1,9})?$/;
 
+/** The calendar date that was looked at last: one fix after another is of the same. */
+let lastDate = "";
+
+/** Date.parse takes 30 February for 2 March: a date must survive as it was written. */
+function isInCalendar(date: string): boolean {
+  if (date === lastDate) return true;
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== date) return false;
+  lastDate = date;
+  return true;
+}
+
 /** Milliseconds since 1970 of an RFC 3339 date-time, null where it is none. A leap second is the next second. */
 export function parseUtcMs(text: string): number | null {
   const match = RFC3339.exec(text);
@@ -11,10 +23,7 @@ export function parseUtcMs(text: string): number | null {
   const [, date, hourMinute, second, fraction = "", zone] = match;
   const leap = second === "60";
   const base = Date.parse(`${date}T${hourMinute}:${leap ? "59" : second}${zone.toUpperCase()}`);
-  // Date.parse takes 30 February for 2 March: the calendar date must survive as it was written.
-  const calendar = Date.parse(`${date}T00:00:00Z`);
-  if (Number.isNaN(base) || Number.isNaN(calendar)) return null;
-  if (new Date(calendar).toISOString().slice(0, 10) !== date) return null;
+  if (Number.isNaN(base) || !isInCalendar(date)) return null;
   return base + (leap ? 1000 : 0) + Math.floor(Number(`0${fraction}`) * 1000);
 }
 

@@ -83,6 +83,14 @@ interface Seen {
   ratio: number;
 }
 
+/** A key for each name and subject, made once. */
+const KEYS: Readonly<Record<string, Readonly<Record<SignSubject, string>>>> = Object.fromEntries(
+  SIGN_NAMES.map((name) => [
+    name,
+    { own: `${name}/own`, receiver: `${name}/receiver`, both: `${name}/both` },
+  ]),
+);
+
 /** At most one entry per name and subject: memory is bounded by the names. */
 export class SignBook {
   readonly #thresholds: WatchThresholds;
@@ -95,7 +103,7 @@ export class SignBook {
 
   /** Of several observations under one name and subject in an epoch the gravest counts. */
   observe(observation: Observation): void {
-    const key = `${observation.name}/${observation.subject}`;
+    const key = KEYS[observation.name][observation.subject];
     const ratio = observation.threshold > 0 ? observation.value / observation.threshold : Infinity;
     const seen = this.#seen.get(key);
     if (seen === undefined || ratio > seen.ratio) this.#seen.set(key, { observation, ratio });

@@ -147,29 +147,41 @@ function checkInput(input: EpochInput): void {
   if (trustedGst !== undefined && trustedGst !== null) finite("trustedGst", trustedGst);
   if (own !== null) {
     finite("own.gst", own.gst);
-    for (const axis of ["x", "y", "z"] as const) finite(`own.position.${axis}`, own.position[axis]);
-    for (const name of ["ee", "nn", "uu"] as const)
-      notNegative(`own.covariance.${name}`, own.covariance[name]);
-    for (const name of ["en", "eu", "nu"] as const) finite(`own.covariance.${name}`, own.covariance[name]);
+    const { position, covariance } = own;
+    finite("own.position.x", position.x);
+    finite("own.position.y", position.y);
+    finite("own.position.z", position.z);
+    notNegative("own.covariance.ee", covariance.ee);
+    notNegative("own.covariance.nn", covariance.nn);
+    notNegative("own.covariance.uu", covariance.uu);
+    finite("own.covariance.en", covariance.en);
+    finite("own.covariance.eu", covariance.eu);
+    finite("own.covariance.nu", covariance.nu);
     finite("own.clockBiasSeconds", own.clockBiasSeconds);
     notNegative("own.clockBiasSigmaSeconds", own.clockBiasSigmaSeconds);
     if (own.clockDrift !== null) finite("own.clockDrift", own.clockDrift);
     if (own.clockDriftSigma !== null) notNegative("own.clockDriftSigma", own.clockDriftSigma);
-    velocity("own.velocity", own.velocity);
+    if (own.velocity !== null) {
+      finite("own.velocity.east", own.velocity.east);
+      finite("own.velocity.north", own.velocity.north);
+      finite("own.velocity.up", own.velocity.up);
+      notNegative("own.velocity.sigma", own.velocity.sigma);
+    }
   }
   if (receiver !== null) {
     finite("receiver.gst", receiver.gst);
-    for (const axis of ["x", "y", "z"] as const) finite(`receiver.position.${axis}`, receiver.position[axis]);
+    finite("receiver.position.x", receiver.position.x);
+    finite("receiver.position.y", receiver.position.y);
+    finite("receiver.position.z", receiver.position.z);
     notNegative("receiver.horizontalSigmaMeters", receiver.horizontalSigmaMeters);
     notNegative("receiver.verticalSigmaMeters", receiver.verticalSigmaMeters);
-    velocity("receiver.velocity", receiver.velocity);
+    if (receiver.velocity !== null) {
+      finite("receiver.velocity.east", receiver.velocity.east);
+      finite("receiver.velocity.north", receiver.velocity.north);
+      finite("receiver.velocity.up", receiver.velocity.up);
+      notNegative("receiver.velocity.sigma", receiver.velocity.sigma);
+    }
   }
-}
-
-function velocity(name: string, value: OwnSolution["velocity"]): void {
-  if (value === null) return;
-  for (const axis of ["east", "north", "up"] as const) finite(`${name}.${axis}`, value[axis]);
-  notNegative(`${name}.sigma`, value.sigma);
 }
 
 function finite(name: string, value: number): void {

@@ -15,6 +15,8 @@ import { assertMayListen, DRAIN_MS, startApi, stopOnSignal, type Api } from "../
 
 export { defaultDataDirectory };
 
+/** Each commit is a sync of the disk. More at a time would be kept long enough to cost the collector what that saves. */
+const BATCH_RECORDS = 250;
 /** What waits in the recorder is put on disk, and so becomes visible, at least this often. */
 const FLUSH_INTERVAL_MS = 500;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -118,6 +120,7 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
       source,
       timeAssurance,
       softwareVersion: version,
+      batchRecords: BATCH_RECORDS,
       onFault: (fault) => {
         if (fault === null) logger.info("the store takes data again");
         else logger.error({ fault }, "the store takes no data; what comes waits, as far as there is room");

@@ -2,6 +2,7 @@
  * UBX messages, from bytes to values and back, after the tables in messages/. Values are the receiver's raw
  * integers; their units stand in the tables.
  */
+import { EVERY_EPOCH } from "./every-epoch.js";
 import { encodeFrame } from "./frame.js";
 import type { CompiledMessage, Fields } from "./layout-codec.js";
 import { compileMessage, readPayload, writePayload } from "./layout-codec.js";
@@ -60,6 +61,16 @@ for (const row of MESSAGES) {
  * with the reason. The result shares no memory with `payload`.
  */
 export function decodeMessage(
+  messageClass: number,
+  messageId: number,
+  payload: Uint8Array,
+): UbxMessage | RawMessage {
+  const read = EVERY_EPOCH.get((messageClass << 8) | messageId)?.(payload) ?? null;
+  return read === null ? decodeByTable(messageClass, messageId, payload) : (read as UbxMessage);
+}
+
+/** As decodeMessage, by the tables alone. */
+export function decodeByTable(
   messageClass: number,
   messageId: number,
   payload: Uint8Array,
