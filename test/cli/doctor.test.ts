@@ -113,7 +113,7 @@ describe("the receiver", () => {
       expect(before["receiver"]).toMatchObject({ status: "ok" });
       expect(before["receiver"].found).toContain("ZED-F9P");
       // The daemon would switch it on.
-      expect(before["sfrbx"]).toMatchObject({ status: "warning" });
+      expect(before["sfrbx"]).toMatchObject({ status: "skipped" });
       expect(before["settings"]).toMatchObject({ status: "warning" });
       expect(before["settings"].found).toContain("CFG-MSGOUT-UBX_RXM_SFRBX");
 

@@ -102,14 +102,12 @@ export async function checkReceiver(options: ReceiverOptions): Promise<Check[]> 
   return checks;
 }
 
+const SENT_WHEN_CONFIGURED: readonly string[] = ["sfrbx", "page-time", "rawx", "pvt"];
+
 /** What is not sent because it is not switched on is not in the way: the daemon does that at each connect. */
 function switchedOnLater(check: Check): Check {
-  return check.status === "problem" && (check.name === "sfrbx" || check.name === "page-time")
-    ? warning(
-        check.name,
-        check.found,
-        "Settings are missing, see below: osnmad run switches them on at each connect.",
-      )
+  return check.status !== "ok" && SENT_WHEN_CONFIGURED.includes(check.name)
+    ? skipped(check.name, "not switched on yet, see settings below")
     : check;
 }
 
