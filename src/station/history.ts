@@ -8,6 +8,7 @@ import type { Mode } from "../pipeline/records.js";
 import { rotationStatement, NO_LEAF, type Leaf } from "./leaf.js";
 import { bytesEqual, leafHash, sha256 } from "./merkle.js";
 import { verifyEd25519 } from "./note.js";
+import { isSmallOrder } from "./small-order.js";
 
 /** What the leaves so far amount to. */
 export interface History {
@@ -56,6 +57,7 @@ export function follow(history: History | null, leaf: Leaf, bytes: Uint8Array): 
     if (leaf.index !== 0) return "index";
     if (!bytesEqual(leaf.previous, NO_LEAF)) return "chain";
     if (!bytesEqual(leaf.station, stationIdOf(leaf.publicKey))) return "other-station";
+    if (isSmallOrder(leaf.publicKey)) return "key";
     const { station, mode, publicKey, receiver } = leaf;
     return { station, mode, size: 1, head, publicKey, receiver, nextGst: null, mayJump: true };
   }
@@ -84,7 +86,7 @@ export function follow(history: History | null, leaf: Leaf, bytes: Uint8Array): 
       if (!bytesEqual(leaf.publicKey, history.publicKey)) return "key";
       return { ...next, mayJump: true };
     case "rotation": {
-      if (!bytesEqual(leaf.oldKey, history.publicKey)) return "key";
+      if (!bytesEqual(leaf.oldKey, history.publicKey) || isSmallOrder(leaf.newKey)) return "key";
       const { station, index, previous, oldKey, newKey } = leaf;
       const statement = rotationStatement(station, index, previous, oldKey, newKey);
       if (!verifyEd25519(oldKey, statement, leaf.oldSignature)) return "rotation-signature";

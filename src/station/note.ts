@@ -3,6 +3,7 @@
  * form `<name>+<key id>+<base64(type || key)>`. Ed25519 only. Pure: signing is handed in.
  */
 import { createHash, createPublicKey, type KeyObject, verify } from "node:crypto";
+import { isSmallOrder } from "./small-order.js";
 
 /** Signature types of the document that are used here. */
 export const ED25519 = 0x01;
@@ -60,6 +61,7 @@ export function keyIdOf(name: string, type: SignatureType, publicKey: Uint8Array
 export function verifierKey(name: string, type: SignatureType, publicKey: Uint8Array): VerifierKey {
   if (!isKeyName(name)) throw new RangeError(`"${name}" is no key name: no spaces, no plus`);
   if (publicKey.length !== ED25519_KEY_BYTES) throw new RangeError(`a key has ${ED25519_KEY_BYTES} bytes`);
+  if (isSmallOrder(publicKey)) throw new RangeError("under a key of small order anything is signed");
   return { name, type, keyId: keyIdOf(name, type, publicKey), publicKey: Uint8Array.from(publicKey) };
 }
 
@@ -75,7 +77,7 @@ export function parseVerifierKey(text: string): VerifierKey | null {
   const material = bytesOfBase64(match[3]);
   if (material?.length !== 1 + ED25519_KEY_BYTES) return null;
   const type = material[0];
-  if (type !== ED25519 && type !== COSIGNATURE_V1) return null;
+  if ((type !== ED25519 && type !== COSIGNATURE_V1) || isSmallOrder(material.subarray(1))) return null;
   const key = verifierKey(match[1], type, material.subarray(1));
   return key.keyId === Number.parseInt(match[2], 16) ? key : null;
 }
@@ -138,25 +140,28 @@ export function isSignedBy(note: Note, key: VerifierKey): boolean {
   );
 }
 
-/** RFC 8032. Never throws on what was sent. */
+/** RFC 8032, and never by a key of small order. Never throws on what was sent. */
 export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== ED25519_KEY_BYTES || signature.length !== ED25519_SIGNATURE_BYTES) return false;
   try {
-    return verify(null, message, keyObjectOf(publicKey), signature);
+    const key = keyObjectOf(publicKey);
+    return key !== null && verify(null, message, key, signature);
   } catch {
     return false;
   }
 }
 
 /** Making the object costs as much as verifying; a follower of a log verifies with one key again and again. */
-const keyObjects = new Map<string, KeyObject>();
+const keyObjects = new Map<string, KeyObject | null>();
 const MAX_KEY_OBJECTS = 1024;
 
-function keyObjectOf(publicKey: Uint8Array): KeyObject {
+/** Null for what is no key to verify by. */
+function keyObjectOf(publicKey: Uint8Array): KeyObject | null {
   const name = Buffer.from(publicKey).toString("base64");
   let key = keyObjects.get(name);
   if (key === undefined) {
-    key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: "der", type: "spki" });
+    const spki = Buffer.concat([SPKI_PREFIX, publicKey]);
+    key = isSmallOrder(publicKey) ? null : createPublicKey({ key: spki, format: "der", type: "spki" });
     if (keyObjects.size >= MAX_KEY_OBJECTS) keyObjects.clear();
     keyObjects.set(name, key);
   }

@@ -19,15 +19,22 @@ import {
   verifyCosignature,
 } from "../../src/station/cosignature.js";
 import {
+  COSIGNATURE_V1,
+  ED25519,
   formatNote,
   formatSignature,
   formatVerifierKey,
   isSignedBy,
+  keyIdOf,
   parseNote,
   parseSignatureLine,
   parseVerifierKey,
+  verifierKey,
   verifyEd25519,
 } from "../../src/station/note.js";
+import { follow, stationIdOf, type History } from "../../src/station/history.js";
+import { encodeLeaf, type Leaf } from "../../src/station/leaf.js";
+import { place, startContent } from "./leaves.js";
 import { keyOfSeed, logKey, testKey, witnessKey } from "./keys.js";
 
 const PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
@@ -210,5 +217,83 @@ describe("cosignatures", () => {
     expect(parseCosignatureLines("")).toBeNull();
     expect(parseCosignatureLines("busy\n")).toBeNull();
     expect(parseCosignatureLines(formatSignature(late).repeat(17))).toBeNull();
+  });
+});
+
+describe("keys of small order", () => {
+  const P = 2n ** 255n - 19n;
+  const mod = (value: bigint): bigint => ((value % P) + P) % P;
+  const power = (base: bigint, exponent: bigint): bigint => {
+    let [result, square] = [1n, mod(base)];
+    for (let left = exponent; left > 0n; left >>= 1n) {
+      if ((left & 1n) === 1n) result = mod(result * square);
+      square = mod(square * square);
+    }
+    return result;
+  };
+  const D = mod(-121665n * power(121666n, P - 2n));
+  /** y after doubling a point of the curve -x^2 + y^2 = 1 + d x^2 y^2; x only counts squared. */
+  const doubled = (y: bigint): bigint => {
+    const y2 = mod(y * y);
+    const x2 = mod((y2 - 1n) * power(D * y2 + 1n, P - 2n));
+    // (y^2 + x^2) / (1 - d x^2 y^2)
+    return mod((y2 + x2) * power(1n - D * x2 * y2, P - 2n));
+  };
+  const encoded = (y: bigint): Buffer => Buffer.from(y.toString(16).padStart(64, "0"), "hex").reverse();
+  const orderDividesEight = (y: bigint): boolean => doubled(doubled(doubled(mod(y)))) === 1n;
+  /** Of order 8: doubling gives y = 0, so y^4 d + 2 y^2 - 1 = 0, by y^2 = (-1 +- sqrt(1 + d)) / d. */
+  const root = (value: bigint): bigint | null => {
+    let candidate = power(value, (P + 3n) / 8n);
+    if (mod(candidate * candidate) !== mod(value)) candidate = mod(candidate * power(2n, (P - 1n) / 4n));
+    return mod(candidate * candidate) === mod(value) ? candidate : null;
+  };
+  const s = root(1n + D)!;
+  const ofOrderEight = [s, -s].flatMap((each) => {
+    const y = root((each - 1n) * power(D, P - 2n));
+    return y === null ? [] : [y, mod(-y)];
+  });
+  const ys = [0n, 1n, P - 1n, P, P + 1n, ...ofOrderEight];
+  const all = ys.flatMap((y) => {
+    const plain = encoded(y);
+    const signed = Buffer.from(plain);
+    signed[31] |= 0x80;
+    return [plain, signed];
+  });
+
+  it("are these fourteen spellings", () => {
+    expect(ys.every(orderDividesEight)).toBe(true);
+    expect(orderDividesEight(4n * power(5n, P - 2n))).toBe(false);
+    expect(new Set(all.map((key) => key.toString("hex"))).size).toBe(14);
+  });
+
+  it("verify nothing, are no verifier keys, and no keys of a log", () => {
+    // Alone, the library takes this for any message.
+    const forged = Buffer.concat([encoded(1n), Buffer.alloc(32)]);
+    for (const key of all) {
+      for (let at = 0; at < 32; at++) {
+        expect(verifyEd25519(key, Buffer.from(`message ${at}`), forged)).toBe(false);
+      }
+      for (const type of [ED25519, COSIGNATURE_V1] as const) {
+        const material = Buffer.concat([Buffer.of(type), key]).toString("base64");
+        const id = keyIdOf("n", type, key).toString(16).padStart(8, "0");
+        expect(parseVerifierKey(`n+${id}+${material}`)).toBeNull();
+        expect(() => verifierKey("n", type, key)).toThrow(RangeError);
+      }
+      const [{ leaf, bytes }] = place([startContent()]);
+      const own = { ...leaf, publicKey: key, station: stationIdOf(key) } as Leaf;
+      expect(follow(null, own, encodeLeaf(own))).toBe("key");
+      const history = follow(null, leaf, bytes) as History;
+      const rotation: Leaf = {
+        ...leaf,
+        kind: "rotation",
+        index: 1,
+        previous: history.head,
+        oldKey: history.publicKey,
+        newKey: key,
+        oldSignature: forged,
+        newSignature: forged,
+      } as never;
+      expect(follow(history, rotation, encodeLeaf(rotation))).toBe("key");
+    }
   });
 });
