@@ -164,6 +164,20 @@ export const ERRORS = {
     cause: "Another process has the station's log open.",
     remedy: "Stop the other process first; two writers of one log would make two histories.",
   },
+  OSN_STATION_LOG_MISSING: {
+    exit: 6,
+    http: 500,
+    cause: "The folder has a station's key, but not the log that it signed.",
+    remedy:
+      "Restore the newest copy of the log. Where there is none, move the key away: a new key is a new station with a new log. One key never signs two logs.",
+  },
+  OSN_STATION_UNCONFIRMED: {
+    exit: 3,
+    http: 503,
+    cause: "Too few witnesses have shown that they hold no longer or other history of the station's log.",
+    remedy:
+      "Leaves are kept, and signed when they answer. See GET /v1/station/witnesses; take one that is gone for good out of `station.witnesses`.",
+  },
   OSN_STATE_NEWER: {
     exit: 6,
     http: 500,

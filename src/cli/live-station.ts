@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import type { Config } from "../daemon/config.js";
 import type { ReceiverIdentity } from "../daemon/ports.js";
+import { leavesTold } from "../emit/outbox.js";
 import { OsnmadError } from "../errors.js";
 import type { Mode } from "../pipeline/records.js";
 import { COSIGNATURE_V1, parseVerifierKey } from "../station/note.js";
 import { Station } from "../station/station.js";
-import type { WitnessPeer } from "../station/witness-client.js";
+import { sameWitnessTwice, type WitnessPeer } from "../station/witness-client.js";
 import { SOFTWARE_VERSION } from "./version.js";
 
 /** A log has one mode, so each mode has a folder. */
@@ -28,6 +29,8 @@ export function openStation(
 ): Station | null {
   if (!enabled) return null;
   const peers = witnesses.map(peerOf);
+  const twice = sameWitnessTwice(peers);
+  if (twice !== null) throw new OsnmadError("OSN_CONFIG_INVALID", `station.witnesses: ${twice}`);
   const enough = needed ?? Math.floor(peers.length / 2) + 1;
   if (peers.length > 0 && enough > peers.length) {
     throw new OsnmadError(
@@ -35,9 +38,11 @@ export function openStation(
       `station.needed: of ${peers.length} witnesses ${enough} cannot be needed.`,
     );
   }
+  const directory = stationFolder(dataDirectory, mode);
   return new Station({
-    directory: stationFolder(dataDirectory, mode),
+    directory,
     mode,
+    toldSize: leavesTold(directory),
     softwareVersion: SOFTWARE_VERSION,
     receiver,
     beginsLater: true,

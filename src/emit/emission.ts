@@ -52,13 +52,21 @@ export class Emission {
   #again = false;
   #closed = false;
 
-  /** Throws OSN_STATE_*, OSN_USAGE. */
+  /** Throws OSN_STATE_*, OSN_USAGE, OSN_STATION_LOG_CONTRADICTS. */
   constructor(options: EmissionOptions) {
     this.log = options.log;
     this.#options = options;
     const { directory, consumers, flush, log, fixes } = options;
     this.outbox = new Outbox({ directory, ...(flush === undefined ? {} : { flush }) });
     this.#provers = consumers.filter(({ purpose }) => purpose === "prover").map(({ name }) => name);
+    try {
+      // A log with fewer leaves than others were told of would tell them another history.
+      for (const purpose of ["federation", "prover"])
+        this.log.assertTold(this.outbox.taken(`${purpose}/leaf`));
+    } catch (error) {
+      this.outbox.close();
+      throw error;
+    }
     // Where nobody is trusted with places, none are put in the outbox.
     this.#purposes = this.#provers.length > 0 ? ["federation", "prover"] : ["federation"];
     this.#intake = new Intake({ log, outbox: this.outbox, fixes, stopped: () => this.#closed });

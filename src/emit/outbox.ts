@@ -4,7 +4,7 @@
  * order, over kill -9 on either side. Edge: SQLite.
  */
 import Database from "better-sqlite3";
-import { chmodSync, closeSync, openSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "../store/faults.js";
@@ -205,6 +205,17 @@ export class Outbox {
     const purpose: Purpose = number === NUMBER.prover ? "prover" : "federation";
     const backlog = this.lastSeq(purpose) - seq;
     return { consumer, purpose, seq, backlog, failures, error, takenAt: taken_ms, since: since_ms };
+  }
+}
+
+/** Leaves of the log that were taken into the outbox of a folder, and so told to others; 0 where there is none. */
+export function leavesTold(directory: string): number {
+  if (!existsSync(join(directory, OUTBOX_FILE))) return 0;
+  const outbox = new Outbox({ directory });
+  try {
+    return Math.max(outbox.taken("federation/leaf"), outbox.taken("prover/leaf"));
+  } finally {
+    outbox.close();
   }
 }
 

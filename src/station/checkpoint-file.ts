@@ -24,6 +24,7 @@ const PLACE_BYTES = 4096;
 
 export class CheckpointFile {
   readonly #descriptor: number;
+  #isOpen = true;
   #next: number;
   /** The newest in the file; null in a new one, or where neither place is whole. */
   readonly newest: Checkpoint | null;
@@ -61,8 +62,10 @@ export class CheckpointFile {
     this.#next = 1 - this.#next;
   }
 
+  /** Once: the number may be another file's by the second time. */
   close(): void {
-    closeSync(this.#descriptor);
+    if (this.#isOpen) closeSync(this.#descriptor);
+    this.#isOpen = false;
   }
 }
 

@@ -48,6 +48,7 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
       size: log.size,
       signedSize: log.checkpoint?.size ?? 0,
       refusal: log.refusal,
+      held: station.held !== null,
       // Where they are, and what their network answers, is for nobody but who runs the station.
       witnesses: station.witnessStatus().map(({ name, state }) => ({ name, state })),
     });
@@ -56,7 +57,7 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
   app.get(
     "/v1/station/witnesses",
     { config: { scope: "admin" }, schema: { summary: "The witnesses: address, newest size, last error" } },
-    (_request, reply) => reply.send({ witnesses: station.witnessStatus() }),
+    (_request, reply) => reply.send({ held: station.held, witnesses: station.witnessStatus() }),
   );
 
   app.post<{ Body: unknown }>(

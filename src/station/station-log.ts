@@ -36,7 +36,14 @@ import {
   storeLeaf,
   type SubtreeHash,
 } from "./merkle.js";
-import { ED25519, formatSignature, type NoteSignature, verifierKey, type VerifierKey } from "./note.js";
+import {
+  ED25519,
+  formatNote,
+  formatSignature,
+  type NoteSignature,
+  verifierKey,
+  type VerifierKey,
+} from "./note.js";
 import type { LeafOpenings } from "./openings.js";
 import { originOf } from "./origin.js";
 import type { Signer } from "./signer.js";
@@ -59,6 +66,8 @@ export interface StationLogOptions {
   readonly flush?: boolean;
   /** In place of the key file. Without a way to make a second key it cannot be rotated here. */
   readonly signer?: Signer;
+  /** Leaves that others were told of, as who told them remembers (the outbox): a log of fewer was set back. */
+  readonly toldSize?: number;
 }
 
 export interface NewLeaf {
@@ -144,7 +153,7 @@ export class StationLog {
   private constructor(
     database: LogDatabase,
     file: CheckpointFile,
-    { directory, mode, signer }: StationLogOptions,
+    { directory, mode, signer, toldSize = 0 }: StationLogOptions,
   ) {
     this.#database = database;
     this.#checkpointFile = file;
@@ -155,6 +164,11 @@ export class StationLog {
     this.#ownKey = signer === undefined;
     this.#sql = statements(database);
     this.#waiting = this.#sql.waitingCount.get()!;
+    const keyPath = join(directory, KEY_FILE);
+    // The mode is in the database before the key is made: in a database without it the key is from elsewhere.
+    if (signer === undefined && this.#sql.meta.get("mode") === undefined && readKey(keyPath) !== null) {
+      throw new OsnmadError("OSN_STATION_LOG_MISSING", `${keyPath} is there, but its log is not.`);
+    }
     this.#meta("receiver-salt", () => randomBytes(32));
     const storedMode = this.#meta("mode", () => Buffer.from(mode, "latin1"));
     if (storedMode.toString("latin1") !== mode) {
@@ -163,12 +177,12 @@ export class StationLog {
         `${directory} has a log of mode ${storedMode.toString("latin1")}; one of mode ${mode} needs its own folder.`,
       );
     }
-    const keyPath = join(directory, KEY_FILE);
     // A log that exists has a key; a new one in its place would be another station.
     const found = signer ?? (this.#sql.size.get() === 0 ? readOrMakeKey(keyPath) : readKey(keyPath));
     if (found === null) throw new OsnmadError("OSN_STATION_KEY_UNUSABLE", `${keyPath} is not there.`);
     this.#signer = found;
     this.#verifyStored();
+    this.assertTold(toldSize);
     this.#finishRotation();
     if (this.#history !== null && !bytesEqual(this.#signer.publicKey, this.#history.publicKey)) {
       throw contradiction(`${join(directory, KEY_FILE)} is not the key that this log was signed with`);
@@ -311,6 +325,12 @@ export class StationLog {
     const read = remembered(this.subtree);
     if (last !== null) this.#assertContinues(last, history.size, read);
     if (last?.size === history.size) return last;
+    // Its row was written, and then its file was not: that signature is out, and there is no second one.
+    const begun = this.checkpointAt(history.size);
+    if (begun !== null) {
+      this.#assertContinues(begun, history.size, read);
+      return this.#finish(begun);
+    }
     const head = {
       origin: this.origin,
       size: history.size,
@@ -326,13 +346,29 @@ export class StationLog {
     if (checkpoint === null || signerOf(checkpoint, [this.key]) === null) {
       throw new OsnmadError("OSN_STATION_KEY_UNUSABLE", "The key gave a signature that does not hold.");
     }
+    this.#guarded(() => this.#sql.putCheckpoint.run(head.size, head.root, note));
+    return this.#finish(checkpoint);
+  }
+
+  /** What a checkpoint in the database still lacks. */
+  #finish(checkpoint: Checkpoint): Checkpoint {
     this.#guarded(() => {
-      this.#sql.putCheckpoint.run(head.size, head.root, note);
-      this.#checkpointFile.write(note);
+      this.#checkpointFile.write(formatNote(checkpoint.note));
+      // Both keys have signed for the new one: the old one is not needed any more.
+      if (this.#oldSigner !== null)
+        replaceKey(join(this.directory, NEXT_KEY_FILE), join(this.directory, KEY_FILE));
     });
     this.#lastSigned = checkpoint;
     this.#oldSigner = null;
     return checkpoint;
+  }
+
+  /** Throws OSN_STATION_LOG_CONTRADICTS, for good, where others were told of more leaves than are signed. */
+  assertTold(size: number): void {
+    const signed = this.#lastSigned?.size ?? 0;
+    if (size <= signed) return;
+    this.refuse(`others were told of ${size} leaves, but ${signed} are signed: the log was set back`);
+    this.#assertSound();
   }
 
   /** Stops signing for good: something outside shows that this is not the whole history. */
@@ -343,14 +379,20 @@ export class StationLog {
   }
 
   /**
-   * Makes a new key and appends the leaf in which old and new sign for each other. A cut of power at any moment
-   * leaves the old key or the new one in force, as the log says.
+   * Makes a new key and appends the leaf in which old and new sign for each other. The next checkpoint is signed by
+   * both, and the old key is gone after it. A cut of power at any moment leaves the old key or the new one in force,
+   * as the log says.
    */
   async rotate(run: RunStart): Promise<AppendedLeaf> {
     this.#assertSound();
     const history = this.#history;
     if (history === null) throw new RangeError("a log without leaves has no key to rotate");
     if (!this.#ownKey) throw new RangeError("a key from elsewhere is rotated elsewhere");
+    if (this.#oldSigner !== null) {
+      const why =
+        "The last rotation is not signed yet; start the station first, so that both keys sign for it.";
+      throw new OsnmadError("OSN_USAGE", why);
+    }
     const nextPath = join(this.directory, NEXT_KEY_FILE);
     removeKey(nextPath);
     const next = makeKey(nextPath);
@@ -376,9 +418,6 @@ export class StationLog {
     ]);
     this.#oldSigner = this.#signer;
     this.#signer = next;
-    // The checkpoint with both signatures has to be out before the old key is gone.
-    await this.sign();
-    replaceKey(nextPath, join(this.directory, KEY_FILE));
     return appended;
   }
 
@@ -616,12 +655,6 @@ export class StationLog {
         replaceKey(nextPath, join(this.directory, KEY_FILE));
       } else {
         this.#oldSigner = old;
-        void this.sign().then(
-          () => {
-            replaceKey(nextPath, join(this.directory, KEY_FILE));
-          },
-          () => undefined,
-        );
       }
     } else {
       removeKey(nextPath);

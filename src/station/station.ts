@@ -72,6 +72,8 @@ export class Station {
   #run: RunStart;
   #begun = false;
   #signing = false;
+  /** Why nothing is signed yet in this run; null once the witnesses showed no other history. */
+  #held: string | null = null;
   #signed: Promise<void> = Promise.resolve();
   /** First subframe whose leaf could not be stored; the next leaf that can be says so. */
   #lostFrom: number | null = null;
@@ -90,6 +92,7 @@ export class Station {
         receiverCommitment(this.log.receiverSalt, options.receiver ?? "unknown"),
     };
     this.#witnesses = options.witnesses === undefined ? null : new Witnesses(this.log, options.witnesses);
+    if (this.#witnesses !== null) this.#held = "The witnesses were not asked yet.";
     this.#collector = new SubframeCollector((closed) => {
       this.#closed(closed);
     }, this.log.history?.nextGst ?? null);
@@ -110,6 +113,11 @@ export class Station {
 
   get counts(): Readonly<CollectorCounts> {
     return this.#collector.counts;
+  }
+
+  /** Why nothing is signed yet in this run; null once the witnesses showed no other history of the log. */
+  get held(): string | null {
+    return this.#held;
   }
 
   witnessStatus(): WitnessStatus[] {
@@ -266,6 +274,7 @@ export class Station {
 
   async #sign(): Promise<void> {
     try {
+      await this.#confirm();
       let size = 0;
       while (size < this.log.size) {
         const checkpoint = await this.log.sign();
@@ -278,5 +287,19 @@ export class Station {
     } finally {
       this.#signing = false;
     }
+  }
+
+  /**
+   * A log that was restored from a backup looks whole, and would sign a second history. So before the first signature
+   * of a run the witnesses say what they hold; until enough of them did, leaves are kept and nothing is signed.
+   */
+  async #confirm(): Promise<void> {
+    if (this.#held === null || this.#witnesses === null) return;
+    const { answered, needed, silent } = await this.#witnesses.confirm();
+    if (this.log.refusal === null && answered < needed) {
+      this.#held = `${answered} of the ${needed} witnesses that are needed for it have shown that they hold no other history of this log (${silent.join("; ")}).`;
+      throw new OsnmadError("OSN_STATION_UNCONFIRMED", this.#held);
+    }
+    this.#held = null;
   }
 }

@@ -24,6 +24,7 @@ function program(): string {
   const parts = [
     "station",
     "witness/book.ts",
+    "witness/database.ts",
     "store/faults.ts",
     "trust",
     "evidence",

@@ -9,13 +9,11 @@ import { OsnmadError } from "../../src/errors.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import type { ByteLink } from "../../src/source/byte-link.js";
 import { parseCheckpoint, signerOf } from "../../src/station/checkpoint.js";
-import { stationIdOf } from "../../src/station/history.js";
-import { readOrMakeKey } from "../../src/station/key-file.js";
 import { decodeLeaf } from "../../src/station/leaf.js";
 import { checkLog } from "../../src/station/log-check.js";
-import { ED25519, formatVerifierKey, verifierKey } from "../../src/station/note.js";
-import { originOf } from "../../src/station/origin.js";
+import { formatVerifierKey } from "../../src/station/note.js";
 import { verifyProof } from "../../src/proof/verify-proof.js";
+import { StationLog } from "../../src/station/station-log.js";
 import { decodeEntries } from "../../src/station/tiles.js";
 import { fixTiming } from "../../src/station/timing.js";
 import { WitnessBook } from "../../src/witness/book.js";
@@ -59,9 +57,13 @@ async function playTo(listener: (chunk: Uint8Array) => void, bench: () => Bench 
 describe("a daemon with two witnesses", () => {
   const folder = mkdtempSync(join(tmpdir(), "osnmad-live-station-"));
   const dataDirectory = join(folder, "data");
-  const key = readOrMakeKey(join(dataDirectory, "station-simulated", "station.key"));
-  const origin = originOf(stationIdOf(key.publicKey), "simulated");
-  const stationKey = verifierKey(origin, ED25519, key.publicKey);
+  // As `osnmad key make` does: witnesses need the key before the station starts.
+  const log = StationLog.open({
+    directory: join(dataDirectory, "station-simulated"),
+    mode: "simulated",
+  });
+  const { key: stationKey, origin } = log;
+  log.close();
   let bench: Bench | null = null;
   const now = (): number => {
     const gst = bench?.daemon.live.pipeline.engine.now;
@@ -147,7 +149,7 @@ describe("a daemon with two witnesses", () => {
     expect(state).toMatchObject({ origin, mode: "simulated", size, refusal: null });
     // How many pages or fixes there were, or came late, is nobody's business.
     expect(Object.keys(state).sort()).toEqual(
-      ["key", "mode", "origin", "refusal", "signedSize", "size", "station", "witnesses"].sort(),
+      ["key", "mode", "origin", "refusal", "held", "signedSize", "size", "station", "witnesses"].sort(),
     );
   });
 
@@ -183,7 +185,7 @@ describe("a daemon with two witnesses", () => {
       const { messages } = (await (await fetch(url(path))).json()) as Page;
       return messages.map(({ envelope }) => {
         const opened = openEnvelope(Buffer.from(envelope, "base64"))!;
-        expect(isSealedBy(opened, key.publicKey)).toBe(true);
+        expect(isSealedBy(opened, stationKey.publicKey)).toBe(true);
         expect(opened.mode).toBe("simulated");
         return opened.statement;
       });

@@ -2,14 +2,14 @@
 import Database from "better-sqlite3";
 import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { auditedLeaves } from "../../src/station/audit.js";
 import { signerOf } from "../../src/station/checkpoint.js";
 import { decodeLeaf, receiverCommitment } from "../../src/station/leaf.js";
 import { checkLog } from "../../src/station/log-check.js";
 import { leafHash, nodeHash, rootOf, verifyConsistency, verifyInclusion } from "../../src/station/merkle.js";
 import { isSignedBy } from "../../src/station/note.js";
-import { readCheckpointFile } from "../../src/station/checkpoint-file.js";
+import { CheckpointFile, readCheckpointFile } from "../../src/station/checkpoint-file.js";
 import { StationLog, type RunStart } from "../../src/station/station-log.js";
 import { decodeEntries, subtreeFromTiles, tilesOf } from "../../src/station/tiles.js";
 import { testFolder } from "./folder.js";
@@ -199,6 +199,41 @@ describe("a history that disagrees", () => {
     refused(folder);
   });
 
+  it("is one whose key is left without its log", async () => {
+    const folder = testFolder();
+    (await begun(folder, 2)).close();
+    for (const name of ["station.sqlite", "station.sqlite-wal", "station.sqlite-shm", "checkpoint"])
+      rmSync(join(folder, name), { force: true });
+    const missing = () =>
+      expect(() => opened(folder)).toThrow(expect.objectContaining({ code: "OSN_STATION_LOG_MISSING" }));
+    missing();
+    missing();
+    // A new key is a new station.
+    rmSync(join(folder, "station.key"));
+    const anew = opened(folder);
+    expect(anew.size).toBe(0);
+    anew.close();
+    // Key and empty log made before the first start belong together.
+    opened(folder).close();
+  });
+
+  it("is one with fewer leaves than others were told of", async () => {
+    const folder = testFolder();
+    const log = await begun(folder, 4);
+    const { size } = log;
+    log.assertTold(size);
+    log.close();
+    const open = (toldSize: number) => StationLog.open({ directory: folder, mode: "live", toldSize });
+    open(size).close();
+    expect(() => open(size + 8)).toThrow(
+      expect.objectContaining({
+        code: "OSN_STATION_LOG_CONTRADICTS",
+        message: expect.stringMatching(/set back/),
+      }),
+    );
+    refused(folder);
+  });
+
   it("is one whose key is another, gone, or readable by others", async () => {
     const folder = testFolder();
     (await begun(folder, 2)).close();
@@ -228,7 +263,9 @@ describe("rotation of the key", () => {
     const station = log.station;
     const { leaf } = await log.rotate(run(log));
     expect(leaf.kind).toBe("rotation");
-    const turn = log.checkpoint!;
+    // One rotation at a time: the old key has to sign for this one.
+    await expect(log.rotate(run(log))).rejects.toMatchObject({ code: "OSN_USAGE" });
+    const turn = await log.sign();
     expect(log.key.publicKey).not.toEqual(old.publicKey);
     expect(isSignedBy(turn.note, old) && isSignedBy(turn.note, log.key)).toBe(true);
     grow(log, 1);
@@ -254,14 +291,18 @@ describe("rotation of the key", () => {
     copyFileSync(join(other, "station.key"), join(folder, "station.key.next"));
     const undone = opened(folder);
     expect(existsSync(join(folder, "station.key.next"))).toBe(false);
+    const old = undone.key;
     await undone.rotate(run(undone));
     undone.close();
-    // Cut off after the leaf: both files are there still.
-    copyFileSync(join(folder, "station.key"), join(folder, "station.key.next"));
-    writeFileSync(join(folder, "station.key"), before, { mode: 0o600 });
+    // Cut off after the leaf: both files are there still, and opening alone signs nothing.
+    expect(readFileSync(join(folder, "station.key"))).toEqual(before);
     const finished = opened(folder);
+    const { checkpoint } = finished;
     grow(finished, 1);
-    await finished.sign();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(finished.checkpoint).toBe(checkpoint);
+    const { note } = await finished.sign();
+    expect(isSignedBy(note, old) && isSignedBy(note, finished.key)).toBe(true);
     expect(existsSync(join(folder, "station.key.next"))).toBe(false);
     expect(readFileSync(join(folder, "station.key"))).not.toEqual(before);
     finished.close();
@@ -320,4 +361,27 @@ it("a stored checkpoint is the note that was returned", async () => {
   expect(readCheckpointFile(join(folder, "checkpoint"))).toEqual(log.checkpoint);
   expect(log.checkpointAt(log.size)).toEqual(log.checkpoint);
   log.close();
+});
+
+it("a signature whose file could not be written is finished, not made again", async () => {
+  const folder = testFolder();
+  const log = await begun(folder, 2);
+  grow(log, 1);
+  const full = Object.assign(new Error("ENOSPC: no space left on device"), {
+    code: "ENOSPC",
+    syscall: "write",
+  });
+  const write = vi.spyOn(CheckpointFile.prototype, "write").mockImplementationOnce(() => {
+    throw full;
+  });
+  await expect(log.sign()).rejects.toMatchObject({ code: "OSN_STATE_UNWRITABLE" });
+  const inDatabase = log.checkpointAt(log.size)!;
+  expect(log.checkpoint!.size).toBeLessThan(log.size);
+  expect(await log.sign()).toEqual(inDatabase);
+  write.mockRestore();
+  expect(log.checkpoint).toEqual(inDatabase);
+  grow(log, 1);
+  expect((await log.sign()).size).toBe(log.size);
+  log.close();
+  opened(folder).close();
 });

@@ -1,7 +1,9 @@
 /** `osnmad key show | export-public | rotate`: the identity of this station. */
 import type { Command } from "commander";
+import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { leavesTold } from "../../emit/outbox.js";
 import { OsnmadError } from "../../errors.js";
 import { stationIdOf } from "../../station/history.js";
 import { readKey } from "../../station/key-file.js";
@@ -33,10 +35,25 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
   const key = program
     .command("key")
     .description(
-      "The key that this station signs its log with. It is made at the first start of a station, and names\n" +
-        "the station: whoever follows or witnesses the log is configured with it.",
+      "The key that this station signs its log with. It is made at the first start of a station, or before by\n" +
+        "`osnmad key make`, and names the station: whoever follows or witnesses the log is configured with it.",
     );
   const dataDirectory = defaultDataDirectory(process.env, homedir());
+
+  key
+    .command("make")
+    .description(
+      "make key and empty log before the first start, so that witnesses can be given the line; prints it",
+    )
+    .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .action((flags: KeyFlags) => {
+      const directory = join(resolve(flags.dataDir), STATION_FOLDER);
+      if (existsSync(join(directory, KEY_FILE))) {
+        throw new OsnmadError("OSN_USAGE", `${directory} has a key already; see osnmad key show.`);
+      }
+      StationLog.open({ directory, mode: "live" }).close();
+      io.out(`${identityIn(flags.dataDir).line}\n`);
+    });
 
   key
     .command("show")
@@ -60,14 +77,14 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
   key
     .command("rotate")
     .description(
-      "make a new key; old and new sign for each other in the log, and the old one then signs nothing more.\n" +
-        "Give the new line to all witnesses before; the daemon must not run",
+      "make a new key, while the daemon does not run; prints its line, to be given to all witnesses beside the old one.\n" +
+        "At the next start both keys sign for the rotation; the old one then signs nothing more",
     )
     .option("--data-dir <folder>", "where data is kept", dataDirectory)
     .action(async (flags: KeyFlags) => {
       const directory = join(resolve(flags.dataDir), STATION_FOLDER);
       identityIn(flags.dataDir);
-      const log = StationLog.open({ directory, mode: "live" });
+      const log = StationLog.open({ directory, mode: "live", toldSize: leavesTold(directory) });
       try {
         const { history } = log;
         if (history === null) {
@@ -78,7 +95,9 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
         const time = { assurance: "none", boundMs: null } as const;
         await log.rotate({ softwareVersion: SOFTWARE_VERSION, time, receiver: history.receiver });
         io.out(`${formatVerifierKey(log.key)}\n`);
-        io.err(`The key was rotated in leaf ${log.size - 1}. Witnesses need this line beside the old one.\n`);
+        io.err(
+          `The rotation is in leaf ${log.size - 1}, signed at the next start. Before that give witnesses this line beside the old one.\n`,
+        );
       } finally {
         log.close();
       }
