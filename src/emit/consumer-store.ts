@@ -17,8 +17,11 @@ const SCHEMA = `
     body TEXT NOT NULL) STRICT;
 `;
 
-/** An envelope; a leaf from tiles; the checkpoint that proves the leaves from tiles before it. */
-export const INPUT = { envelope: 1, leaf: 2, checkpoint: 3 } as const;
+/**
+ * An envelope; a leaf from tiles; the checkpoint that proves the leaves from tiles before it. Before the checkpoint there
+ * may be where those leaves begin and the proof that its tree has them, or the root and proof of another history.
+ */
+export const INPUT = { envelope: 1, leaf: 2, checkpoint: 3, span: 4, fork: 5 } as const;
 
 export interface Input {
   readonly station: Uint8Array;
@@ -28,11 +31,16 @@ export interface Input {
 
 export class ConsumerStore {
   readonly #database: Database.Database;
-  readonly #write: (...of: Parameters<ConsumerStore["write"]>) => void;
+    try {
+      this.#write(inputs, verdicts, position);
+    } catch (error) {
+      throw asStoreError(error, this.#path);
+    }
 
   /** Throws OSN_STATE_*. */
   constructor(directory: string) {
     const path = join(directory, CONSUMER_FILE);
+    this.#path = path;
     try {
       makeFolder(directory);
       this.#database = new Database(path, { timeout: 5000 });
@@ -58,13 +66,17 @@ export class ConsumerStore {
     );
   }
 
-  /** All or none, on disk on return. */
+  /** All or none, on disk on return. Throws OSN_STATE_*. */
   write(
     inputs: readonly Input[],
     verdicts: readonly { readonly station: Uint8Array; readonly type: string; readonly body: string }[],
     position: { readonly source: string; readonly seq: number } | null,
   ): void {
-    this.#write(inputs, verdicts, position);
+    try {
+      this.#write(inputs, verdicts, position);
+    } catch (error) {
+      throw asStoreError(error, this.#path);
+    }
   }
 
   close(): void {

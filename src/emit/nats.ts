@@ -11,7 +11,7 @@ import {
   type JetStreamClient,
 } from "@nats-io/jetstream";
 import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
-import type { Consumer } from "./consumer.js";
+import { COMPARE_MS, type Consumer } from "./consumer.js";
 import type { Transport } from "./delivery.js";
 import type { HttpSource } from "./http-source.js";
 import type { OutboxMessage } from "./outbox.js";
@@ -112,13 +112,16 @@ export interface FollowNatsOptions extends NatsOptions {
   /** Number in the stream after which to begin, for consumers without a store. */
   readonly after?: number;
   readonly onPosition?: (seq: number) => void;
+  /** How often what each station has signed is compared with what came, milliseconds. */
+  readonly compareMs?: number;
 }
 
 /** Feeds a consumer from the stream until it is stopped. A broker that is gone or new is waited for. */
 export async function followNats(consumer: Consumer, options: FollowNatsOptions): Promise<void> {
-  const { signal, once = false, sources = [], onFault } = options;
-  const source = `nats:${STREAM}`;
-  let position = options.after ?? consumer.positionOf(source);
+  const { signal, once = false, sources = [], onFault, compareMs = COMPARE_MS } = options;
+  const stations = new Stations(consumer, sources, { signal, onFault });
+  let position: Position | null = null;
+  let compared = performance.now();
   let failures = 0;
   while (!signal.aborted) {
     let connection: NatsConnection | null = null;
@@ -127,37 +130,54 @@ export async function followNats(consumer: Consumer, options: FollowNatsOptions)
       connection = await connectTo(options);
       signal.addEventListener("abort", stop);
       const manager = await jetstreamManager(connection);
-      const { state } = await manager.streams.info(STREAM);
-      // A stream that was lost and made anew counts from the beginning.
-      if (state.last_seq < position) position = 0;
-      const lost = state.first_seq > position + 1;
-      if (lost) await backfillAll(consumer, sources, signal, onFault);
+      const { state, created } = await manager.streams.info(STREAM);
+      // A stream that was lost and made anew counts from the beginning, whatever its numbers are by now.
+      const source = `nats:${STREAM}@${created}`;
+      position = placeIn(source, position, () => options.after ?? consumer.positionOf(source));
+      if (state.last_seq < position.seq) position = { source, seq: 0 };
+      if (state.first_seq > position.seq + 1) stations.compare();
       const reader = await jetstream(connection).consumers.get(STREAM, {
         deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: position + 1,
+        opt_start_seq: position.seq + 1,
       });
       while (!signal.aborted) {
         const bodies: Uint8Array[] = [];
+        let seq: number = position.seq;
         const messages = await reader.fetch({ max_messages: FETCH, expires: 1000 });
         for await (const message of messages) {
           bodies.push(message.data);
-          position = message.seq;
+          seq = message.seq;
           if (message.info.pending === 0) messages.stop();
         }
         if (connection.isClosed()) throw new Error("the broker went away");
         if (bodies.length > 0) {
-          const gaps = consumer.take(bodies, { source, seq: position });
-          options.onPosition?.(position);
-          if (gaps.length > 0) await backfillAll(consumer, sources, signal, onFault);
+          const behind = consumer.take(bodies, { source, seq });
+          position = { source, seq };
+          options.onPosition?.(seq);
+          if (behind.length > 0) stations.compare();
         }
         failures = 0;
-        if (once && bodies.length === 0) return;
+        const isDone = once && bodies.length === 0;
+        // What a broker keeps back to the last leaf shows nowhere but here.
+        if (isDone || performance.now() - compared >= compareMs) {
+          compared = performance.now();
+          stations.compare();
+        }
+        if (isDone) {
+          await stations.settled();
+          if (consumer.isStale) throw new Error("what was fetched could not be stored");
+          return;
+        }
       }
     } catch (error) {
       if (signal.aborted) return;
       onFault?.(error);
       failures++;
       if (once && failures >= 5) throw error;
+      if (performance.now() - compared >= compareMs) {
+        compared = performance.now();
+        stations.compare();
+      }
       await new Promise((done) => setTimeout(done, Math.min(30_000, 250 * 2 ** (failures - 1))));
     } finally {
       signal.removeEventListener("abort", stop);
@@ -166,18 +186,62 @@ export async function followNats(consumer: Consumer, options: FollowNatsOptions)
   }
 }
 
-async function backfillAll(
-  consumer: Consumer,
-  sources: readonly HttpSource[],
-  signal: AbortSignal,
-  onFault: ((error: unknown) => void) | undefined,
-): Promise<void> {
-  for (const source of sources) {
-    try {
-      await consumer.backfill(source, signal);
-    } catch (error) {
-      // One station that cannot be asked stops none of the others.
-      if (!signal.aborted) onFault?.(error);
+interface Position {
+  readonly source: string;
+  readonly seq: number;
+}
+
+/** Where to go on in a stream: from the beginning in another than before. */
+function placeIn(source: string, before: Position | null, stored: () => number): Position {
+  if (before === null) return { source, seq: stored() };
+  return before.source === source ? before : { source, seq: 0 };
+}
+
+interface StationsOptions {
+  readonly signal: AbortSignal;
+  readonly onFault: ((error: unknown) => void) | undefined;
+}
+
+/** Between two comparisons that messages of others could cause. */
+const AGAIN_MS = 1000;
+
+/** The stations' own servers, each asked by itself: one that cannot be asked, or never ends, stops none of the others. */
+class Stations {
+  readonly #consumer: Consumer;
+  readonly #sources: readonly HttpSource[];
+  readonly #options: StationsOptions;
+  readonly #running = new Map<HttpSource, Promise<void>>();
+  /** Asked for again while it ran. */
+  readonly #again = new Set<HttpSource>();
+
+  constructor(consumer: Consumer, sources: readonly HttpSource[], options: StationsOptions) {
+    this.#consumer = consumer;
+    this.#sources = sources;
+    this.#options = options;
+  }
+
+  compare(): void {
+    for (const source of this.#sources) {
+      if (this.#running.has(source)) this.#again.add(source);
+      else this.#running.set(source, this.#run(source));
     }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  async #run(source: HttpSource): Promise<void> {
+    const { signal, onFault } = this.#options;
+    do {
+      this.#again.delete(source);
+      try {
+        await this.#consumer.backfill(source, signal);
+      } catch (error) {
+        if (!signal.aborted) onFault?.(error);
+      }
+      if (this.#again.has(source)) await new Promise((done) => setTimeout(done, AGAIN_MS));
+    } while (this.#again.has(source) && !signal.aborted);
+    this.#running.delete(source);
   }
 }

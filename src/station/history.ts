@@ -36,6 +36,7 @@ export type Violation =
   | "index"
   | "chain"
   | "time-backwards"
+  | "time-not-independent"
   | "unexplained-gap"
   | "gap-contradicts"
   | "key"
@@ -74,6 +75,8 @@ export function follow(history: History | null, leaf: Leaf, bytes: Uint8Array): 
   const { nextGst, mayJump } = history;
   switch (leaf.kind) {
     case "subframe":
+      // Live, a tag counts only where a clock independent of the signal says that its key was still secret.
+      if (leaf.mode === "live" && leaf.time.assurance !== "independent") return "time-not-independent";
       if (nextGst !== null && leaf.gst < nextGst) return "time-backwards";
       if (nextGst !== null && leaf.gst > nextGst && !mayJump) return "unexplained-gap";
       return { ...next, nextGst: leaf.gst + SUBFRAME_SECONDS, mayJump: false };
