@@ -39,8 +39,9 @@ export function addWitnessOptions(command: Command): Command {
 /** Throws OSN_USAGE for witnesses that cannot be what is meant. */
 export function witnessPolicy({ witness = [], needed, margin, leapSeconds }: WitnessFlags): WitnessPolicy {
   const keys = new Set(witness.map(({ key }) => Buffer.from(key.publicKey).toString("hex")));
-  if (keys.size !== witness.length)
-    throw new OsnmadError("OSN_USAGE", "--witness: two of them have the same key.");
+  const names = new Set(witness.map(({ key }) => key.name));
+  if (keys.size !== witness.length || names.size !== witness.length)
+    throw new OsnmadError("OSN_USAGE", "--witness: two of them have the same key or name.");
   if (witness.length > 0 && needed > witness.length) {
     throw new OsnmadError(
       "OSN_USAGE",

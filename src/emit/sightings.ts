@@ -2,8 +2,8 @@
  * When witnesses had seen each leaf: of each witness the earliest stamp on any tree that has the leaf, and from them
  * the class. The order in which stamps come does not matter. Pure; docs/timing-classes.md has the reasons.
  */
-import { GST_TO_UNIX, SUBFRAME_SECONDS } from "../inav/gst.js";
-import { disclosureGst, type TimedWitness } from "../station/timing.js";
+import { SUBFRAME_SECONDS } from "../inav/gst.js";
+import { disclosureGst, seenGst, type TimedWitness } from "../station/timing.js";
 import type { LeafClass } from "./verdict.js";
 
 export interface SightingPolicy {
@@ -33,8 +33,7 @@ export class Sightings {
   /** A stamp (Unix seconds) of a witness on the tree of `size` leaves. Returns the first leaf that it says more of. */
   add(witness: number, size: number, timestamp: number): number {
     const { witnesses, leapSeconds } = this.#policy;
-    // A stamp of whole seconds may be up to a second old when it is made.
-    const seen = timestamp + 1 + witnesses[witness].boundSeconds - GST_TO_UNIX + leapSeconds;
+    const seen = seenGst(timestamp, witnesses[witness].boundSeconds, leapSeconds);
     const earliest = this.#earliest[witness];
     while (earliest.length < size) earliest.push(Number.POSITIVE_INFINITY);
     let index = size;

@@ -1,7 +1,10 @@
 /** `osnmad consume`: the reference consumer of what stations send to federations. */
 import { InvalidArgumentError, type Command } from "commander";
 import { resolve } from "node:path";
+import type { Consumer } from "../../emit/consumer.js";
+import type { HttpSource } from "../../emit/http-source.js";
 import { OsnmadError } from "../../errors.js";
+import { GST_TO_UNIX } from "../../inav/gst.js";
 import { ED25519, parseVerifierKey, type VerifierKey } from "../../station/note.js";
 import { stopOnSignal } from "../serving.js";
 import { wholeNumber } from "../trust-options.js";
@@ -17,6 +20,9 @@ interface Flags extends WitnessFlags {
   readonly keyOffset: number;
   readonly store?: string;
   readonly token?: string;
+  readonly tokens?: string;
+  readonly compare: number;
+  readonly challenge?: readonly AskedChallenge[];
   readonly once?: boolean;
 }
 
@@ -47,14 +53,28 @@ export function registerConsume(program: Command): void {
       0,
     )
     .option("--store <folder>", "keep what was taken, and go on from there (SQLite)")
-    .option("--token <secret>", "bearer token for the stations' servers")
+    .option("--token <secret>", "bearer token for the server behind the one --from")
+    .option("--tokens <file>", 'tokens of several, mode 0600: {"https://a.example": "secret", ...}')
+    .option(
+      "--compare <seconds>",
+      "how often what a station has signed is compared with what came",
+      wholeNumber("compare", 1, 86_400),
+      60,
+    )
+    .option(
+      "--challenge <hex>",
+      "say whether it was answered; with @seconds (Unix time) of when it was sent, how late, or missed (repeatable)",
+      challengeOf,
+    )
     .option("--once", "end when there is nothing more")
     .addHelpText(
       "after",
       `
-Exit status: 0, or 1 where a station was caught in a lie (lines of type "lie").
+Exit status: 0, or 1 where a station was caught in a lie (lines of type "lie"). What strangers say in its name is
+counted, and no lie. A token goes to its own address only, over https or loopback.
 Examples:
   osnmad consume --station "$KEY" --from http://127.0.0.1:4747 --once
+  osnmad consume --station "$KEY" --from https://a.example --challenge "$HEX@1767225600" --once
   osnmad consume --station "$A" --station "$B" --nats nats://broker:4222 \\
     --from https://a.example --from https://b.example --witness "$W@0.5" --store /var/lib/federation
 With --nats the addresses behind --from are where missing leaves are fetched from.`,
@@ -63,48 +83,95 @@ With --nats the addresses behind --from are where missing leaves are fetched fro
 }
 
 async function consume(flags: Flags): Promise<void> {
-  const { station: keys, from = [], nats, token } = flags;
+  const { station: keys, from = [], nats, challenge: challenges = [] } = flags;
   if (from.length === 0 && nats === undefined) {
     throw new OsnmadError("OSN_USAGE", "Where from? Give --from or --nats.");
   }
-  const [{ Consumer }, { ConsumerStore }, { HttpSource }] = await Promise.all([
+  const [{ Consumer }, { ConsumerStore }, { HttpSource }, { tokensFor }] = await Promise.all([
     import("../../emit/consumer.js"),
     import("../../emit/consumer-store.js"),
     import("../../emit/http-source.js"),
+    import("../source-tokens.js"),
   ]);
+  const tokenOf = tokensFor(from, flags.token, flags.tokens);
+  const sources = from.map((url) => new HttpSource({ url, token: tokenOf(url) }));
+  const times = {
+    ...witnessPolicy(flags),
+    keyOffsetSeconds: flags.keyOffset,
+    challenges: challenges.map(({ challenge, sentUnix }) => ({
+      challenge,
+      sentGst: sentUnix === null ? null : sentUnix - GST_TO_UNIX + flags.leapSeconds,
+    })),
+  };
   const store = flags.store === undefined ? null : new ConsumerStore(resolve(flags.store));
-  const times = { ...witnessPolicy(flags), keyOffsetSeconds: flags.keyOffset };
-  let lies = 0;
-  const consumer = new Consumer({
-    stations: keys.map((key) => ({ ...times, key })),
-    store,
-    onVerdict: (verdict) => {
-      if (verdict.type === "lie") lies++;
-      process.stdout.write(`${JSON.stringify(verdict)}\n`);
-    },
-  });
+  const print = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
   const stop = stopOnSignal();
   const { signal } = stop;
+  const compareMs = flags.compare * 1000;
   const once = flags.once === true;
   const onFault = (error: unknown): void => {
     process.stderr.write(`osnmad: ${error instanceof Error ? error.message : String(error)}\n`);
   };
-  const sources = from.map((url) => new HttpSource({ url, token }));
   try {
+    const consumer = new Consumer({
+      stations: keys.map((key) => ({ ...times, key })),
+      store,
+      onVerdict: print,
+    });
     if (nats === undefined) {
-      await Promise.all(sources.map((source) => consumer.follow(source, { signal, once, onFault })));
+      const following = { signal, once, onFault, compareMs };
+      await Promise.all(sources.map((source) => consumer.follow(source, following)));
     } else {
       const { followNats } = await import("../../emit/nats.js");
-      await followNats(consumer, { servers: nats, signal, once, sources, onFault });
+      await followNats(consumer, { servers: nats, signal, once, sources, onFault, compareMs });
     }
-    for (const status of consumer.status()) {
-      process.stdout.write(`${JSON.stringify({ type: "summary", ...status })}\n`);
-    }
-    if (lies > 0) process.exitCode = EXIT_LIE;
+    if (challenges.length > 0) await audit(consumer, sources, challenges, print, onFault);
+    const statuses = consumer.status();
+    for (const status of statuses) print({ type: "summary", ...status });
+    if (consumer.strangers > 0) print({ type: "strangers", messages: consumer.strangers });
+    if (statuses.some(({ lies }) => lies > 0)) process.exitCode = EXIT_LIE;
   } finally {
     stop.release();
     store?.close();
   }
+}
+
+/** Asks each station for its answers to the challenges, and verifies them. */
+async function audit(
+  consumer: Consumer,
+  sources: readonly HttpSource[],
+  challenges: readonly AskedChallenge[],
+  print: (line: object) => void,
+  onFault: (error: unknown) => void,
+): Promise<void> {
+  const { verifyAudit } = await import("../../emit/audit-answer.js");
+  for (const source of sources) {
+    try {
+      const { origin } = await source.checkpoint();
+      const follower = [...consumer.followers.values()].find((each) => each.origin === origin);
+      if (follower === undefined) continue;
+      const station = Buffer.from(follower.station).toString("hex");
+      for (const { challenge } of challenges) {
+        print({ station, ...verifyAudit(await source.challenge(challenge), challenge, follower) });
+      }
+    } catch (error) {
+      onFault(error);
+    }
+  }
+}
+
+interface AskedChallenge {
+  readonly challenge: Uint8Array;
+  /** Unix seconds. */
+  readonly sentUnix: number | null;
+}
+
+function challengeOf(text: string, previous: readonly AskedChallenge[] = []): readonly AskedChallenge[] {
+  const match = /^([0-9a-f]{64})(?:@(\d{1,12}))?$/i.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError("not 32 bytes in hexadecimal, with @seconds if wanted");
+  const sent = match[2] as string | undefined;
+  const challenge = Uint8Array.from(Buffer.from(match[1], "hex"));
+  return [...previous, { challenge, sentUnix: sent === undefined ? null : Number(sent) }];
 }
 
 const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
