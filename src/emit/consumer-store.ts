@@ -31,11 +31,8 @@ export interface Input {
 
 export class ConsumerStore {
   readonly #database: Database.Database;
-    try {
-      this.#write(inputs, verdicts, position);
-    } catch (error) {
-      throw asStoreError(error, this.#path);
-    }
+  readonly #path: string;
+  readonly #write: (...of: Parameters<ConsumerStore["write"]>) => void;
 
   /** Throws OSN_STATE_*. */
   constructor(directory: string) {

@@ -260,14 +260,17 @@ function judge(messages: readonly Judged[]) {
     if (known === undefined) own.set(follower, [envelope]);
     else known.push(envelope);
   }
+  const taken = new Set<Envelope>();
   for (const [follower, envelopes] of own) {
     if (envelopes.length < CATCH_UP && envelopes.every(({ keyId }) => follower.knows(keyId))) continue;
     const caught = follower.catchUp(envelopes);
     if (caught === null) continue;
+    for (const envelope of caught.taken) taken.add(envelope);
     told(follower, caught.verdicts);
     inputs.push(...spanInputs(follower, caught.span));
   }
   for (const { body, envelope, follower } of messages) {
+    if (taken.has(envelope)) continue;
     const { verdicts: found, standing, isBehind } = follower.judge(envelope);
     if (isBehind) behind.add(follower);
     told(follower, found);

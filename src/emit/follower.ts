@@ -64,6 +64,13 @@ export interface Span {
   readonly proof?: readonly Uint8Array[];
 }
 
+/** Leaves that were taken by one checkpoint, and the messages they were in. */
+export interface CaughtUp {
+  readonly span: Span;
+  readonly verdicts: readonly Verdict[];
+  readonly taken: ReadonlySet<Envelope>;
+}
+
 interface Placed {
   readonly leaf: Leaf;
   readonly hash: Uint8Array;
@@ -234,23 +241,24 @@ export class Follower {
    * Takes the next leaves among these messages by the newest signed checkpoint among them that has them: one signature
    * stands for all, where a follower has much to catch up with. What is left over is for `judge`.
    */
-  catchUp(
-    envelopes: readonly Envelope[],
-  ): { readonly span: Span; readonly verdicts: readonly Verdict[] } | null {
-    const leaves: Uint8Array[] = [];
+  catchUp(envelopes: readonly Envelope[]): CaughtUp | null {
+    const next: Envelope[] = [];
     const { size } = this;
     let newest: Checkpoint | null = null;
-    for (const { statement, purpose, mode } of envelopes) {
+    for (const envelope of envelopes) {
+      const { statement, purpose, mode } = envelope;
       if (purpose !== "federation" || mode !== this.mode) continue;
-      if (statement.kind === "leaf" && statement.index === size + leaves.length) leaves.push(statement.leaf);
+      if (statement.kind === "leaf" && statement.index === size + next.length) next.push(envelope);
       if (statement.kind !== "checkpoint" || statement.size <= size) continue;
-      if (statement.size > size + leaves.length || statement.size <= (newest?.size ?? 0)) continue;
+      if (statement.size > size + next.length || statement.size <= (newest?.size ?? 0)) continue;
       newest = parseCheckpoint(statement.note) ?? newest;
     }
     if (newest === null) return null;
-    const span = { from: size, leaves: leaves.slice(0, newest.size - size), checkpoint: newest };
+    const taken = next.slice(0, newest.size - size);
+    const leaves = taken.flatMap(({ statement }) => (statement.kind === "leaf" ? [statement.leaf] : []));
+    const span = { from: size, leaves, checkpoint: newest };
     const verdicts = this.fill(span);
-    return verdicts.length === 0 ? null : { span, verdicts };
+    return verdicts.length === 0 ? null : { span, verdicts, taken: new Set(taken) };
   }
 
   /**

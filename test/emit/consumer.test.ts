@@ -277,6 +277,27 @@ async function grow(served: Served, from: number, count: number): Promise<void> 
   await served.emission.taken();
 }
 
+it("judges again at its next start what one signature proved, not the signatures that nobody looked at", async () => {
+  const honest = new Liar();
+  for (let at = 0; at < 9; at++) honest.put(subframeContent(GST + 30 * at, at));
+  const messages = await Promise.all(honest.bodies.map((_, index) => honest.leaf(index)));
+  // A broker that spoils them: the signature of an envelope is its end.
+  for (const message of messages) message[message.length - 1] ^= 1;
+  messages.push(await honest.signed());
+  const folder = testFolder();
+  const stations = [{ ...policy, key: honest.keyOf(honest.key) }];
+  const told: StationVerdict[] = [];
+  for (const fresh of [true, false]) {
+    const store = new ConsumerStore(folder);
+    const consumer = new Consumer({ stations, store, onVerdict: (verdict) => told.push(verdict) });
+    if (fresh) expect(consumer.take(messages, { source: "s", seq: messages.length })).toEqual([]);
+    expect(consumer.status()).toMatchObject([{ leaves: 10, proven: 10, lies: 0 }]);
+    expect(consumer.positionOf("s")).toBe(messages.length);
+    store.close();
+  }
+  expect(told.map(({ type }) => type)).toEqual([...honest.bodies.map(() => "leaf"), "checkpoint"]);
+});
+
 describe("consumer over HTTP", () => {
   it("verifies a station's whole history, over a rotation of its key", async () => {
     const served = await serve();
