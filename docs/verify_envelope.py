@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Verifies osnmad envelopes (docs/envelope.md) with nothing but Python's standard library.
 
-  verify_envelope.py PUBLIC_KEY_HEX FILE [PURPOSE] [MODE]    a COSE envelope or a JWS; prints it as JSON
+  verify_envelope.py KEY FILE [PURPOSE] [MODE]    COSE envelopes, one after another, or a JWS; prints each as JSON
   verify_envelope.py --vectors envelope-vectors.json
 
-Exit status 0: the signature holds, and purpose and mode are the ones asked for. Ed25519 is written out after
+KEY is the line of `osnmad key export-public`, or the 32 bytes of the public key in hexadecimal; FILE may be `-`. Exit status 0: the signature holds, and purpose and mode are the ones asked for. Ed25519 is written out after
 RFC 8032 section 6, for reading and not for speed or secrets. Leaves and checkpoints within are not judged here.
 """
 import base64, hashlib, json, sys
@@ -84,6 +84,14 @@ def encode(value):
 
 def decode(data):
     """The value of data, refused unless it is in the one form that `encode` gives."""
+    value, end = decode_first(data)
+    if end != len(data):
+        raise ValueError("something follows")
+    return value
+
+
+def decode_first(data):
+    """The first value in data and where it ends."""
     def item(at, depth):
         if depth > 12:
             raise ValueError("nested too deep")
@@ -104,10 +112,10 @@ def decode(data):
             part, at = item(at, depth + 1)
             parts.append(part)
         return (parts if major == 4 else dict(zip(parts[::2], parts[1::2]))), at
-    value, _ = item(0, 0)
-    if encode(value) != data:
+    value, end = item(0, 0)
+    if encode(value) != data[:end]:
         raise ValueError("not in deterministic form")
-    return value
+    return value, end
 
 
 PURPOSES = ["federation", "prover"]
@@ -181,6 +189,29 @@ def open_any(public_key, data):
     return open_cose(public_key, data) if data[:1] == b"\xd2" else open_jws(public_key, data.decode().strip())
 
 
+def key_of(text):
+    """The 32 bytes of a public key: hexadecimal, or of a verifier key NAME+HASH+BASE64 behind the byte of its kind."""
+    if "+" not in text:
+        return bytes.fromhex(text)
+    _, _, encoded = text.strip().split("+", 2)
+    data = base64.b64decode(encoded, validate=True)
+    if len(data) != 33 or data[0] != 1:
+        raise ValueError("no Ed25519 verifier key")
+    return data[1:]
+
+
+def split(data):
+    """The envelopes of a CBOR sequence (the body of a push); a JWS as it is."""
+    if data[:1] != b"\xd2":
+        return [data]
+    parts = []
+    while data:
+        _, end = decode_first(data[1:])
+        parts.append(data[:end + 1])
+        data = data[end + 1:]
+    return parts
+
+
 def main(arguments):
     if arguments[:1] == ["--vectors"]:
         vectors, good, bad = json.load(open(arguments[1])), 0, 0
@@ -194,14 +225,19 @@ def main(arguments):
                 good, bad = good + ok, bad + (not ok)
         print(f"{good} good, {bad} bad")
         return bad > 0
+    if len(arguments) < 2 or arguments[0].startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
     try:
-        result = open_any(bytes.fromhex(arguments[0]), open(arguments[1], "rb").read())
-        if any(want not in (result["purpose"], result["mode"]) for want in arguments[2:]):
-            raise ValueError(f"it is for a {result['purpose']}, {result['mode']}")
-    except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
+        key = key_of(arguments[0])
+        for one in split(sys.stdin.buffer.read() if arguments[1] == "-" else open(arguments[1], "rb").read()):
+            result = open_any(key, one)
+            if any(want not in (result["purpose"], result["mode"]) for want in arguments[2:]):
+                raise ValueError(f"it is for a {result['purpose']}, {result['mode']}")
+            print(json.dumps(result, indent=2))
+    except (ValueError, KeyError, IndexError, TypeError, StopIteration, OSError) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(result, indent=2))
     return 0
 
 

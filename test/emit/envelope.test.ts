@@ -17,7 +17,7 @@ import { decodeCbor, encodeCbor } from "../../src/station/cbor.js";
 import { checkpointText, signCheckpoint } from "../../src/station/checkpoint.js";
 import { cosign } from "../../src/station/cosignature.js";
 import { leafHash } from "../../src/station/merkle.js";
-import { formatSignature } from "../../src/station/note.js";
+import { formatSignature, formatVerifierKey } from "../../src/station/note.js";
 import { originOf } from "../../src/station/origin.js";
 import { logKey, testKey, witnessKey } from "../station/keys.js";
 import { place, startContent, station, stationKey } from "../station/leaves.js";
@@ -270,6 +270,13 @@ describe("docs/envelope-vectors.json", () => {
       expect(check(cose, "prover", "live").status).toBe(1);
       expect(check(cose, "federation", "replay").status).toBe(1);
       expect(check(Buffer.concat([cose, Uint8Array.of(0)])).status).toBe(1);
+      // The body of a push, and the key as `osnmad key export-public` prints it.
+      expect(check(Buffer.concat([cose, cose])).stdout.match(/"purpose"/g)).toHaveLength(2);
+      expect(check(Buffer.concat([cose, cose.subarray(0, -1)])).status).toBe(1);
+      writeFileSync(join(folder, "envelope"), cose);
+      const line = formatVerifierKey(logKey(origin, stationKey));
+      expect(spawnSync("python3", [script, line, join(folder, "envelope")]).status).toBe(0);
+      expect(spawnSync("python3", [script], { encoding: "utf8" }).stderr).toContain("KEY FILE");
       const changed = Buffer.from(cose);
       changed[changed.length - 1] ^= 1;
       expect(check(changed).status).toBe(1);
