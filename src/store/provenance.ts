@@ -10,8 +10,9 @@ import { corrupt } from "./faults.js";
 
 /** A row may be named by so many fixes more before it is written again that it is. */
 const NAMED_AHEAD = 1024;
-/** Rows known to be stored and JSON kept at hand: a day has some thousands. */
-const MAX_KNOWN = 10_000;
+/** Rows known to be stored: some hours' worth of the thousands that a day has; what is older is not named again. */
+const MAX_KNOWN = 500;
+/** JSON kept at hand for who reads. */
 const MAX_JSON = 2000;
 /** In JSON text a quote within a string has a backslash before it: this is a member's name and nothing else. */
 const NAME = Buffer.from('"authenticatedBy":');
