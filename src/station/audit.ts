@@ -29,11 +29,17 @@ export function auditedLeaves(challenge: Uint8Array, size: number): number[] {
 }
 
 /**
+ * With the SHA-256 of the items, which is kept beside them: how long an answer takes says nothing of how many there are.
+ *
  * Says that the station still has what it committed to in a leaf. Whoever is later shown secret and items (the
  * residency prover) can check it; nobody else learns anything from it.
  */
-export function retentionDigest(challenge: Uint8Array, secret: Uint8Array, items: Uint8Array): Uint8Array {
-  return sha256(Buffer.concat([RETENTION_DOMAIN, challenge, secret, sha256(items)]));
+export function retentionDigest(
+  challenge: Uint8Array,
+  secret: Uint8Array,
+  itemsDigest: Uint8Array,
+): Uint8Array {
+  return sha256(Buffer.concat([RETENTION_DOMAIN, challenge, secret, itemsDigest]));
 }
 
 /** What stands in a leaf for the proof of a challenge's origin, which is passed on as it came. */

@@ -115,7 +115,10 @@ export class SubframeCollector {
     return this.#time;
   }
 
-  /** Takes a page that began at `gst`. `trusted` is what an independent clock says of its arrival; null in replay. */
+  /**
+   * Takes a page that began at `gst`. `trusted` is what an independent clock says of its arrival, and then the page
+   * closes nothing: when a leaf is made must not depend on what was heard. Null in replay, where pages are the clock.
+   */
   page(page: InavPage, gst: number, trusted: TrustedTime | null): void {
     const subframe =
       page.band === "E1-B" ? subframeOfE1Page(gst) : Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
@@ -123,7 +126,9 @@ export class SubframeCollector {
       this.counts.strayPages++;
       return;
     }
-    this.advance(trusted === null ? gst + 2 : trusted.gst, timeOf(trusted));
+    if (trusted === null || this.#nextGst === null) {
+      this.advance(trusted === null ? gst + 2 : trusted.gst, timeOf(trusted));
+    }
     const open = this.#at(subframe);
     if (open === null) {
       this.counts.latePages++;

@@ -41,6 +41,14 @@ const SCHEMA = `
 `;
 
 /**
+ * Private: what answers for a leaf in an audit, SHA-256 of its items among it. Apart from them, since reading them takes
+ * the longer the more was heard. Logs from before have it not yet.
+ */
+const RETENTION = `
+  CREATE TABLE IF NOT EXISTS retention (idx INTEGER PRIMARY KEY, secret BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
+`;
+
+/**
  * Opens or makes the log's database. `flush` false leaves it to the system when data comes to the disk: for replays
  * and measurements, never for a log that others believe.
  *
@@ -67,6 +75,7 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
     } else {
       assertFormat(database, path);
     }
+    database.exec(RETENTION);
     return database;
   } catch (error) {
     database?.close();

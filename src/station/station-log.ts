@@ -33,6 +33,7 @@ import {
   inclusionProof,
   leafHash,
   rootOf,
+  sha256,
   storeLeaf,
   type SubtreeHash,
 } from "./merkle.js";
@@ -299,7 +300,11 @@ export class StationLog {
         if (at % 2 === 0) frontier[level] = hash;
       });
       this.#sql.putLeaf.run(index, finished.length === 1 ? finished[0] : Buffer.concat(finished), bytes);
-      if (openings !== undefined) this.#sql.putOpening.run(index, openings.secret, openings.items);
+      if (openings !== undefined) {
+        const { secret, items } = openings;
+        this.#sql.putOpening.run(index, secret, items);
+        this.#sql.putRetention.run(index, secret, sha256(items));
+      }
       for (const { challenge } of waiting) this.#sql.foldChallenge.run(index, challenge);
       appended.push({ leaf, bytes, hash: next.head });
     }
@@ -431,6 +436,19 @@ export class StationLog {
     return this.#sql.opening.get(index) ?? null;
   }
 
+  /** As `openings`, but the items only by their SHA-256: it takes as long for a full sky as for an empty one. */
+  retained(index: number): { readonly secret: Uint8Array; readonly digest: Uint8Array } | null {
+    const kept = this.#sql.retention.get(index);
+    if (kept !== undefined) return kept;
+    // Of a leaf from before this was kept.
+    const openings = this.openings(index);
+    if (openings === null) return null;
+    const { secret, items } = openings;
+    const digest = sha256(items);
+    this.#guarded(() => this.#sql.putRetention.run(index, secret, digest));
+    return { secret, digest };
+  }
+
   /** Index of the first leaf of a subframe or gap that is not before `gst`; the size where all are. */
   firstLeafSince(gst: number): number {
     let low = 0;
@@ -449,6 +467,7 @@ export class StationLog {
 
   /** Forgets what opens the leaves before `index`; their commitments then stay closed for ever. */
   pruneOpenings(index: number): number {
+    this.#sql.pruneRetention.run(index);
     return this.#sql.pruneOpenings.run(index).changes;
   }
 
@@ -709,6 +728,11 @@ function statements(database: LogDatabase) {
     opening: database.prepare<[number], LeafOpenings>("SELECT secret, items FROM opening WHERE idx = ?"),
     putOpening: database.prepare("INSERT INTO opening (idx, secret, items) VALUES (?, ?, ?)"),
     pruneOpenings: database.prepare("DELETE FROM opening WHERE idx < ?"),
+    retention: database.prepare<[number], { secret: Uint8Array; digest: Uint8Array }>(
+      "SELECT secret, digest FROM retention WHERE idx = ?",
+    ),
+    putRetention: database.prepare("INSERT INTO retention (idx, secret, digest) VALUES (?, ?, ?)"),
+    pruneRetention: database.prepare("DELETE FROM retention WHERE idx < ?"),
     // A plain INSERT: the second root of a size is an error of the database itself.
     putCheckpoint: database.prepare("INSERT INTO checkpoint (size, root, note) VALUES (?, ?, ?)"),
     lastCheckpoint: pluck<string, []>("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1"),

@@ -132,6 +132,7 @@ export class Station {
     if (this.mode !== "live") {
       this.#collector.page(page, gst, null);
     } else if (trusted?.assurance === "independent") {
+      // Closed by `tick` alone: a leaf that came sooner where pages are heard would show a tunnel.
       this.#collector.page(page, gst, trusted);
       if (Math.abs(gst - trusted.gst) <= SUBFRAME_SECONDS) this.#lastGst = trusted.gst;
     }
@@ -212,9 +213,8 @@ export class Station {
       inclusion: this.log.inclusionProof(index, checkpoint.size),
     });
     const audited = auditedLeaves(challenge, leafIndex).map((index) => {
-      const openings = this.log.openings(index);
-      const retention =
-        openings === null ? null : retentionDigest(challenge, openings.secret, openings.items);
+      const kept = this.log.retained(index);
+      const retention = kept === null ? null : retentionDigest(challenge, kept.secret, kept.digest);
       return { index, ...leafAt(index), retention };
     });
     return { challenge, proof: stored.proof, leafIndex, checkpoint, ...leafAt(leafIndex), audited };

@@ -51,7 +51,14 @@ describe("a rotation of the key", () => {
       receiver: log.history!.receiver,
     });
     log.close();
-    const printed = await command(registerKey, "key", "rotate", "--data-dir", data);
+    const rotate = (): Promise<string> => command(registerKey, "key", "rotate", "--data-dir", data);
+    // Only a station signs, which asks its witnesses before.
+    await expect(rotate()).rejects.toMatchObject({ code: "OSN_USAGE" });
+    const next = openLog(directory);
+    expect(next.key).toEqual(key);
+    await next.sign();
+    next.close();
+    const printed = await rotate();
     const after = openLog(directory);
     expect(printed).not.toContain(Buffer.from(key.publicKey).toString("base64"));
     const again = new Emission({ log: after, directory, consumers: [prover("p")], flush: false });

@@ -1,12 +1,16 @@
 /** From what is heard to leaves: when they close, what they hold, and that the public part tells nothing of it. */
-import { describe, expect, it, onTestFinished } from "vitest";
+import Database from "better-sqlite3";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { InavPage } from "../../src/inav/page.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import { SubframeCollector, type ClosedGap, type ClosedSubframe } from "../../src/station/collector.js";
+import { retentionDigest } from "../../src/station/audit.js";
 import { verifyOpening } from "../../src/station/commitment.js";
 import { follow, type History } from "../../src/station/history.js";
 import { decodeFix, decodePages, decodeTags, epochSlot, pagesSlot } from "../../src/station/items.js";
 import { decodeLeaf, rootIn, type SubframeLeaf } from "../../src/station/leaf.js";
+import { sha256 } from "../../src/station/merkle.js";
 import { openItem } from "../../src/station/openings.js";
 import { checkLog } from "../../src/station/log-check.js";
 import { Station } from "../../src/station/station.js";
@@ -67,6 +71,31 @@ describe("a subframe", () => {
     for (let gst = GST; gst < GST + 123; gst++) it.advance(gst, time);
     expect(closed.map(({ kind }) => kind)).toEqual(["subframe", "subframe", "subframe"]);
     expect((closed[2] as ClosedSubframe).time).toEqual(time);
+  });
+
+  it("closes at the same moment of the clock whether much was heard or nothing", () => {
+    const closings = (svids: readonly number[]): number[] => {
+      const { it, closed } = collector();
+      const at: number[] = [];
+      // Ticks come when they come; pages a little after each whole second, of the subframe after as well.
+      for (let second = 0; second < 125; second++) {
+        for (const svid of svids) {
+          const gst = GST + second - 2;
+          if (second % 2 === 1) it.page(page(svid), gst, independent(gst + 2.08));
+        }
+        while (at.length < closed.length) at.push(second);
+        it.advance(GST + second + 0.6, { assurance: "independent", boundMs: 64 });
+        while (at.length < closed.length) at.push(second + 0.6);
+      }
+      if (svids.length > 0) {
+        const heard = closed.map((each) => (each as ClosedSubframe).items.pages.size);
+        expect(heard).toEqual(closed.map(() => svids.length));
+      }
+      return at;
+    };
+    const open = closings([3, 5, 8, 11]);
+    expect(open).toEqual([33.6, 63.6, 93.6, 123.6]);
+    expect(closings([])).toEqual(open);
   });
 
   it("that the station did not live through is a gap", () => {
@@ -197,6 +226,19 @@ describe("a station's leaves", () => {
     expect(leaf.challenges).toHaveLength(1);
     expect(Buffer.from(leaf.challenges[0].challenge)).toEqual(Buffer.from(challenge));
     expect(answer.audited).toHaveLength(4);
+    // What takes the longer the more was heard is not done at an answer, but once when the leaf is made.
+    const opened = vi.spyOn(station.log, "openings");
+    expect(station.answer(challenge)).toEqual(answer);
+    // But for leaves that have none: their kind is public.
+    expect(opened.mock.results.filter(({ value }) => value !== null)).toEqual([]);
+    opened.mockRestore();
+    for (const { index, retention } of answer.audited) {
+      const openings = station.log.openings(index);
+      const wanted =
+        openings === null ? null : retentionDigest(challenge, openings.secret, sha256(openings.items));
+      expect(retention).toEqual(wanted);
+    }
+    expect(answer.audited.some(({ retention }) => retention !== null)).toBe(true);
     const { auditJson } = await import("../../src/station/routes.js");
     const text = JSON.stringify(auditJson(answer));
     for (const { index } of answer.audited) {
@@ -204,6 +246,25 @@ describe("a station's leaves", () => {
       if (openings === null) continue;
       expect(text).not.toContain(Buffer.from(openings.secret).toString("base64").slice(0, 20));
     }
+  }, 60_000);
+
+  it("of a log from before audits were prepared answer the same, and nothing once they are pruned", async () => {
+    const folder = testFolder();
+    const station = openStation(folder);
+    await play(station, () => Promise.resolve());
+    const index = station.log.size - 1;
+    const kept = station.log.retained(index)!;
+    await station.close();
+    const database = new Database(join(folder, "station.sqlite"));
+    database.exec("DROP TABLE retention");
+    database.close();
+    const again = openStation(folder);
+    onTestFinished(() => again.close());
+    const { secret, digest } = again.log.retained(index)!;
+    expect(Buffer.from(secret)).toEqual(Buffer.from(kept.secret));
+    expect(Buffer.from(digest)).toEqual(Buffer.from(kept.digest));
+    again.log.pruneOpenings(index + 1);
+    expect(again.log.retained(index)).toBeNull();
   }, 60_000);
 
   it("make one history that a follower takes", async () => {
