@@ -279,6 +279,13 @@ export const ERRORS = {
     cause: "The resource does not exist in a form that the request accepts.",
     remedy: "Accept application/json, or what /openapi.json names for this resource.",
   },
+  OSN_BROKER_REFUSES: {
+    exit: 1,
+    http: 502,
+    cause: "The NATS broker cannot be reached, or does not do what is asked.",
+    remedy:
+      "Check the address, the credentials and what they allow, and that JetStream is enabled on the broker.",
+  },
   OSN_ORIGIN_REFUSED: {
     exit: 1,
     http: 403,

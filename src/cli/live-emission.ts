@@ -1,9 +1,12 @@
 /** The emission of a daemon: consumers from the configuration, the station's log and the store behind it. */
 import { OsnmadError } from "../errors.js";
+import { createHmac } from "node:crypto";
 import type { Config } from "../daemon/config.js";
+import type { Transport } from "../emit/delivery.js";
 import { Emission, type ConsumerOptions } from "../emit/emission.js";
 import { storedFixes } from "../emit/store-fixes.js";
 import { webhook } from "../emit/webhook.js";
+import type { StationLog } from "../station/station-log.js";
 import type { Station } from "../station/station.js";
 import type { Store } from "../store/store.js";
 
@@ -21,15 +24,39 @@ export async function openEmission(
   ];
   if (config.nats.length > 0) {
     // The client is loaded only where there is a broker.
-    const { NatsTransport } = await import("../emit/nats.js");
-    const transport = new NatsTransport({ servers: config.nats, station: log.station });
-    consumers.push({ name: "nats", purpose: "federation", transport });
+    consumers.push({ name: "nats", purpose: "federation", transport: await natsOf(config, log) });
   }
   const names = consumers.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new OsnmadError("OSN_CONFIG_INVALID", `emit: ${twice} is there twice.`);
   const fixes = storedFixes(store, () => store.runs.page({ limit: 4 }).items.map(({ id }) => id));
   return new Emission({ log, directory: log.directory, consumers, fixes, onFault });
+}
+
+async function natsOf(config: Config["emit"], log: StationLog): Promise<Transport> {
+  const {
+    nats: servers,
+    nats_credentials: credentialsFile,
+    nats_ca: caFile,
+    nats_replicas: replicas,
+  } = config;
+  const [{ DEFAULT_STREAM, NatsTransport }, { connectionOptions }] = await Promise.all([
+    import("../emit/nats.js"),
+    import("../emit/nats-connection.js"),
+  ]);
+  const options = { servers, credentialsFile, caFile };
+  try {
+    connectionOptions(options);
+  } catch (error) {
+    if (!(error instanceof OsnmadError)) throw error;
+    throw new OsnmadError("OSN_CONFIG_INVALID", `emit.nats: ${error.message}`, { cause: error });
+  }
+  return new NatsTransport({
+    ...options,
+    station: log.station,
+    secret: createHmac("sha256", log.receiverSalt).update("osnmad nats message id").digest(),
+    ...(config.nats_create ? { create: { ...DEFAULT_STREAM, replicas } } : {}),
+  });
 }
 
 /** `<url>` or `<url> <token>`; the address is the consumer's name, so a new one begins anew. */

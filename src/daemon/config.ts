@@ -267,7 +267,33 @@ export const ConfigSchema = Type.Object(
       }),
       nats: Type.Array(Type.String({ pattern: "^(nats|tls)://\\S+$" }), {
         default: [],
-        description: "Servers of one NATS JetStream cluster with the stream OSNMAD, for federation nodes.",
+        description:
+          'Servers of one NATS JetStream cluster with the stream OSNMAD, for federation nodes: "nats://..." or "tls://...", with "user:password@" where the broker asks for that and no file has it.',
+      }),
+      nats_credentials: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description:
+            "File with what opens the broker: a creds file of NATS, the seed of an nkey, user:password, or a token.",
+        }),
+      ),
+      nats_ca: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description:
+            "Certificates (PEM) to believe the broker by, instead of the system's. TLS is then demanded.",
+        }),
+      ),
+      nats_create: Type.Boolean({
+        default: false,
+        description:
+          "Makes the stream where it is missing, as osnmad emission stream does; the user must be allowed to.",
+      }),
+      nats_replicas: Type.Integer({
+        minimum: 1,
+        maximum: 5,
+        default: 1,
+        description: "How many servers of the cluster keep a stream that is made here; 3 in production.",
       }),
     }),
     log: section("The log, on standard error.", {

@@ -10,10 +10,12 @@ import {
   StorageType,
   type JetStreamClient,
 } from "@nats-io/jetstream";
-import { connect, type ConnectionOptions, type NatsConnection } from "@nats-io/transport-node";
+import type { NatsConnection } from "@nats-io/transport-node";
+import { createHmac } from "node:crypto";
 import { COMPARE_MS, type Consumer } from "./consumer.js";
 import type { Transport } from "./delivery.js";
 import type { HttpSource } from "./http-source.js";
+import { connectTo, type NatsOptions } from "./nats-connection.js";
 import type { OutboxMessage } from "./outbox.js";
 
 export const STREAM = "OSNMAD";
@@ -21,52 +23,78 @@ export const STREAM = "OSNMAD";
 export const SUBJECTS = "osnmad.*.*";
 /** Longer than any wait between two tries of a station. */
 const DUPLICATE_WINDOW_NS = 3600 * 1e9;
-const CONNECT_TIMEOUT_MS = 5000;
+const DAY_NS = 86_400 * 1e9;
 const PUBLISH_TIMEOUT_MS = 10_000;
 const FETCH = 512;
 
-export interface NatsOptions {
-  readonly servers: string | readonly string[];
-  /** User, password, token, TLS: as the client takes them. */
-  readonly connection?: Partial<ConnectionOptions>;
+export interface StreamSettings {
+  /** 3 in production (docs/emission.md). */
+  readonly replicas: number;
+  /** Who is longer away reads tiles; 0 keeps all. */
+  readonly keepDays: number;
 }
 
-function connectTo({ servers, connection }: NatsOptions): Promise<NatsConnection> {
-  return connect({
-    ...connection,
-    servers: typeof servers === "string" ? servers : [...servers],
-    timeout: CONNECT_TIMEOUT_MS,
-    // Who uses it waits and tries again; a client that queues by itself would hide what is not delivered.
-    reconnect: false,
-  });
-}
+export const DEFAULT_STREAM: StreamSettings = { replicas: 1, keepDays: 7 };
 
-/** Makes the stream where it is missing. `replicas` 3 in production (docs/emission.md). */
-export async function ensureStream(options: NatsOptions, replicas = 1): Promise<void> {
+/** Makes the stream where it is missing; one that is there stays as it is. Returns whether it was made. */
+export async function ensureStream(
+  options: NatsOptions,
+  settings: Partial<StreamSettings> = {},
+): Promise<boolean> {
   const connection = await connectTo(options);
   try {
-    const manager = await jetstreamManager(connection);
-    await manager.streams.add({
-      name: STREAM,
-      subjects: [SUBJECTS],
-      retention: RetentionPolicy.Limits,
-      storage: StorageType.File,
-      num_replicas: replicas,
-      duplicate_window: DUPLICATE_WINDOW_NS,
-    });
+    return await makeStream(connection, { ...DEFAULT_STREAM, ...settings });
   } finally {
     await connection.close();
   }
 }
 
+async function makeStream(
+  connection: NatsConnection,
+  { replicas, keepDays }: StreamSettings,
+): Promise<boolean> {
+  const { streams } = await jetstreamManager(connection);
+  for await (const name of streams.names(SUBJECTS)) if (name === STREAM) return false;
+  await streams.add({
+    name: STREAM,
+    subjects: [SUBJECTS],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    num_replicas: replicas,
+    max_age: keepDays * DAY_NS,
+    duplicate_window: DUPLICATE_WINDOW_NS,
+  });
+  return true;
+}
+
+export interface NatsTransportOptions extends NatsOptions {
+  readonly station: Uint8Array;
+  /**
+   * Known to the station alone. By it nobody else can know an id before the message is out, and so have the broker take
+   * the station's message for a repeat of something else. Without it the ids are plain hashes.
+   */
+  readonly secret?: Uint8Array | undefined;
+  /** Makes the stream where it is missing. */
+  readonly create?: StreamSettings | undefined;
+}
+
+/** `Nats-Msg-Id` of a message: the same for the same message for ever. */
+export function messageId(
+  station: string,
+  { key, envelope }: Pick<OutboxMessage, "key" | "envelope">,
+  secret: Uint8Array = new Uint8Array(0),
+): string {
+  return `${station}:${key}:${createHmac("sha256", secret).update(envelope).digest("hex")}`;
+}
+
 /** Publishes to the stream; a message is taken when the broker acknowledges that it is stored. */
 export class NatsTransport implements Transport {
-  readonly #options: NatsOptions;
+  readonly #options: NatsTransportOptions;
   readonly #station: string;
   #connection: NatsConnection | null = null;
   #client: JetStreamClient | null = null;
 
-  constructor(options: NatsOptions & { readonly station: Uint8Array }) {
+  constructor(options: NatsTransportOptions) {
     this.#options = options;
     this.#station = Buffer.from(options.station).toString("hex");
   }
@@ -74,17 +102,22 @@ export class NatsTransport implements Transport {
   async send(batch: readonly OutboxMessage[]): Promise<void> {
     const client = await this.#connected();
     // Pipelined in order on one connection; if one is not acknowledged, all are sent again and told apart by id.
-    const acknowledged = batch.map(({ key, envelope }) =>
-      client.publish(`osnmad.${this.#station}.${key.slice(0, key.indexOf("/"))}`, envelope, {
-        msgID: `${this.#station}:${key}`,
+    const acknowledged = batch.map((message) => {
+      const { key, envelope } = message;
+      return client.publish(`osnmad.${this.#station}.${key.slice(0, key.indexOf("/"))}`, envelope, {
+        msgID: messageId(this.#station, message, this.#options.secret),
         timeout: PUBLISH_TIMEOUT_MS,
         expect: { streamName: STREAM },
-      }),
-    );
+      });
+    });
     const failed = (await Promise.allSettled(acknowledged)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return;
     await this.close();
-    throw failed.reason;
+    throw isWithoutStream(failed.reason)
+      ? new Error(`the broker has no stream ${STREAM}: osnmad emission stream makes it`, {
+          cause: failed.reason,
+        })
+      : failed.reason;
   }
 
   async close(): Promise<void> {
@@ -96,10 +129,18 @@ export class NatsTransport implements Transport {
 
   async #connected(): Promise<JetStreamClient> {
     if (this.#client !== null && this.#connection?.isClosed() === false) return this.#client;
-    this.#connection = await connectTo(this.#options);
-    this.#client = jetstream(this.#connection);
+    const connection = await connectTo(this.#options);
+    this.#connection = connection;
+    const { create } = this.#options;
+    if (create !== undefined) await makeStream(connection, create);
+    this.#client = jetstream(connection);
     return this.#client;
   }
+}
+
+/** Nobody answers what is published: no stream takes it. */
+function isWithoutStream(error: unknown): boolean {
+  return error instanceof Error && error.name === "JetStreamNotEnabled";
 }
 
 export interface FollowNatsOptions extends NatsOptions {

@@ -1,15 +1,20 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AddressInfo } from "node:net";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { nkeys } from "@nats-io/transport-node";
+import { Command } from "commander";
 import { fastify } from "fastify";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Consumer, type StationVerdict } from "../../src/emit/consumer.js";
 import { ConsumerStore } from "../../src/emit/consumer-store.js";
 import { Emission } from "../../src/emit/emission.js";
 import { HttpSource } from "../../src/emit/http-source.js";
-import { ensureStream, followNats, NatsTransport } from "../../src/emit/nats.js";
+import { registerEmission } from "../../src/cli/commands/emission.js";
+import { ensureStream, followNats, messageId, NatsTransport, STREAM } from "../../src/emit/nats.js";
+import { connectionOptions, connectTo } from "../../src/emit/nats-connection.js";
 import { stationRoutes } from "../../src/station/routes.js";
 import type { Station } from "../../src/station/station.js";
 import { testFolder } from "./folder.js";
@@ -30,6 +35,14 @@ class Broker {
   readonly folder = testFolder();
   port = 0;
   #process: ChildProcess | null = null;
+  #more: string[] = [];
+
+  /** What the broker asks of users, as its own configuration writes it. */
+  configure(text: string): void {
+    const path = join(this.folder, "broker.conf");
+    writeFileSync(path, text);
+    this.#more = ["-c", path];
+  }
 
   get servers(): string {
     return `nats://127.0.0.1:${this.port}`;
@@ -39,7 +52,7 @@ class Broker {
     if (this.port === 0) this.port = await freePort();
     const child = spawn(
       "nats-server",
-      ["-js", "-a", "127.0.0.1", "-p", String(this.port), "-sd", join(this.folder, "js")],
+      ["-js", "-a", "127.0.0.1", "-p", String(this.port), "-sd", join(this.folder, "js"), ...this.#more],
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     this.#process = child;
@@ -178,5 +191,136 @@ describe.skipIf(!present && !needed)(
       await again.close();
       expect((await consume()).status).toMatchObject({ leaves: 3, repeats: 0, lies: 0 });
     }, 60_000);
+
+    it("takes for a repeat of a station's message nothing that another could have sent before", async () => {
+      const { server, emission, grow, consume, log } = await begin();
+      await server.kill();
+      await grow(0, 2);
+      const messages = emission.outbox.after("federation", 0, 100);
+      await emission.close();
+      await server.start();
+      const station = Buffer.from(log.station).toString("hex");
+      const ids = messages.flatMap((message) => [
+        `${station}:${message.key}`,
+        messageId(station, message),
+        messageId(station, message, Buffer.from("a guess")),
+      ]);
+      const connection = await connectTo({ servers: server.servers });
+      const client = jetstream(connection);
+      const transport = new NatsTransport({
+        servers: server.servers,
+        station: log.station,
+        secret: Buffer.from("the station's own"),
+      });
+      for (const msgID of ids) await client.publish(`osnmad.${"00".repeat(32)}.leaf`, "squatted", { msgID });
+      await transport.send(messages);
+      await transport.send(messages);
+      await transport.close();
+      const info = await (await jetstreamManager(connection)).streams.info(STREAM);
+      await connection.close();
+      expect(info.state.messages).toBe(ids.length + messages.length);
+      expect((await consume()).status).toMatchObject({ leaves: 3, lies: 0 });
+    }, 60_000);
+
+    it("goes where a broker asks who comes: a station may publish its own and no more", async () => {
+      const server = new Broker();
+      onTestFinished(() => server.kill());
+      const log = openLog(join(testFolder(), "log"));
+      onTestFinished(() => {
+        log.close();
+      });
+      const station = Buffer.from(log.station).toString("hex");
+      const pair = nkeys.createUser();
+      const rights = (id: string) => `{ publish: ["osnmad.${id}.*"], subscribe: ["_INBOX.>"] }`;
+      server.configure(`authorization { users: [
+        { user: keeper, password: "secret of the keeper" }
+        { user: station, password: "p:w/1", permissions: ${rights(station)} }
+        { nkey: ${pair.getPublicKey()}, permissions: ${rights("00".repeat(32))} }
+      ] }`);
+      await server.start();
+      const { servers } = server;
+      const file = (name: string, text: string | Uint8Array): string => {
+        const path = join(server.folder, name);
+        writeFileSync(path, text);
+        return path;
+      };
+      const keeper = file("keeper", "keeper:secret of the keeper\n");
+      await expect(ensureStream({ servers })).rejects.toThrow("Authorization Violation");
+      const own = (credentialsFile: string | undefined, url = servers) =>
+        new NatsTransport({ servers: url, credentialsFile, station: log.station });
+      const send = async (transport: NatsTransport) => {
+        try {
+          await transport.send([{ seq: 1, key: "leaf/0", envelope: Uint8Array.of(1) }]);
+        } finally {
+          await transport.close();
+        }
+      };
+      const inAddress = `nats://station:${encodeURIComponent("p:w/1")}@127.0.0.1:${server.port}`;
+      await expect(send(own(undefined, inAddress))).rejects.toThrow("osnmad emission stream makes it");
+
+      const program = new Command().exitOverride();
+      let printed = "";
+      registerEmission(program, {
+        out: (text) => {
+          printed += text;
+        },
+        err: () => undefined,
+      });
+      const make = ["emission", "stream", "--nats", servers, "--nats-credentials", keeper];
+      await program.parseAsync(make, { from: "user" });
+      await program.parseAsync(make, { from: "user" });
+      expect(printed).toBe("OSNMAD is made.\nOSNMAD was there already, and stays as it is.\n");
+
+      await send(own(undefined, inAddress));
+      await send(own(file("station", "station:p:w/1")));
+      await expect(send(own(file("nkey", pair.getSeed())))).rejects.toThrow(/permission/i);
+      const wrong = await send(own(file("wrong", "station:another secret"))).catch((error: unknown) => error);
+      expect(String(wrong)).toContain("Authorization Violation");
+      expect(String(wrong)).not.toContain("another secret");
+      // No TLS there: nothing is said in the clear instead.
+      await expect(send(own(keeper, servers.replace("nats:", "tls:")))).rejects.toThrow("tls");
+    }, 60_000);
   },
 );
+
+describe("the address and the login of a broker", () => {
+  it("are refused without a word of a secret", () => {
+    const folder = testFolder();
+    const empty = join(folder, "empty");
+    writeFileSync(empty, "\n");
+    const seed = join(folder, "seed");
+    writeFileSync(seed, `SU${"A".repeat(56)}`);
+    const refused = (options: Parameters<typeof connectionOptions>[0]): string => {
+      try {
+        connectionOptions(options);
+      } catch (error) {
+        expect(error).toMatchObject({ code: "OSN_USAGE" });
+        return (error as Error).message;
+      }
+      return "taken";
+    };
+    for (const servers of [
+      "",
+      "hunter2",
+      "http://u:hunter2@b",
+      "nats://",
+      ["nats://u:hunter2@a", "nats://b"],
+    ]) {
+      expect(refused({ servers })).not.toMatch(/taken|hunter2/);
+    }
+    const servers = "nats://u:hunter2@a";
+    expect(refused({ servers, credentialsFile: empty })).toContain("not in both");
+    for (const credentialsFile of [empty, seed, join(folder, "none")]) {
+      expect(refused({ servers: "nats://a", credentialsFile })).toContain(credentialsFile);
+    }
+    expect(refused({ servers: "nats://a", caFile: join(folder, "none") })).toContain("cannot be read");
+  });
+
+  it("are what the client takes", () => {
+    const given = (servers: string | string[]) => connectionOptions({ servers });
+    expect(given("nats://u:p%40@a:1")).toMatchObject({ servers: ["a:1"], user: "u", pass: "p@" });
+    expect(given("nats://t0ken@[::1]:5")).toMatchObject({ servers: ["[::1]:5"], token: "t0ken" });
+    expect(given(["tls://a", "tls://b:5"])).toMatchObject({ servers: ["a:4222", "b:5"], tls: {} });
+    expect(given("nats://a")).not.toHaveProperty("tls");
+  });
+});

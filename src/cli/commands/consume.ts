@@ -17,6 +17,8 @@ interface Flags extends WitnessFlags {
   readonly station: readonly VerifierKey[];
   readonly from?: readonly string[];
   readonly nats?: string;
+  readonly natsCredentials?: string;
+  readonly natsCa?: string;
   readonly keyOffset: number;
   readonly store?: string;
   readonly token?: string;
@@ -41,10 +43,9 @@ export function registerConsume(program: Command): void {
       stationOf,
     )
     .option("--from <url>", "address of a station's server (repeatable)", collect)
-    .option(
-      "--nats <url>",
-      "NATS server with the stream of many stations, for example nats://127.0.0.1:4222",
-    );
+    .option("--nats <url>", "NATS server with the stream of many stations, for example nats://127.0.0.1:4222")
+    .option("--nats-credentials <file>", "creds file of NATS, seed of an nkey, user:password, or a token")
+    .option("--nats-ca <file>", "certificates (PEM) to believe the broker by; demands TLS");
   addWitnessOptions(consumer)
     .option(
       "--key-offset <seconds>",
@@ -123,7 +124,16 @@ async function consume(flags: Flags): Promise<void> {
       await Promise.all(sources.map((source) => consumer.follow(source, following)));
     } else {
       const { followNats } = await import("../../emit/nats.js");
-      await followNats(consumer, { servers: nats, signal, once, sources, onFault, compareMs });
+      await followNats(consumer, {
+        servers: nats,
+        credentialsFile: flags.natsCredentials,
+        caFile: flags.natsCa,
+        signal,
+        once,
+        sources,
+        onFault,
+        compareMs,
+      });
     }
     if (challenges.length > 0) await audit(consumer, sources, challenges, print, onFault);
     const statuses = consumer.status();

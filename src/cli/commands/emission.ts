@@ -1,4 +1,4 @@
-/** `osnmad emission list | forget`: who is sent what of a station, and how far each has it. */
+/** `osnmad emission list | forget | stream`: who is sent what of a station, and how far each has it. */
 import { Option, type Command } from "commander";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -8,6 +8,7 @@ import { OsnmadError } from "../../errors.js";
 import type { Mode } from "../../pipeline/records.js";
 import { defaultDataDirectory } from "../data-directory.js";
 import { stationFolder } from "../live-station.js";
+import { wholeNumber } from "../trust-options.js";
 
 export interface EmissionCommandIo {
   readonly out: (text: string) => void;
@@ -29,7 +30,9 @@ export function registerEmission(program: Command, io: EmissionCommandIo = PROCE
   const emission = program
     .command("emission")
     .summary("who is sent what of this station, and how far each has it")
-    .description("The consumers of this station's outbox. All of it also works while the daemon runs.");
+    .description(
+      "The consumers of this station's outbox, also while the daemon runs; and the stream of a NATS broker.",
+    );
   const dataDirectory = defaultDataDirectory(process.env, homedir());
   const withFolder = (command: Command): Command =>
     command
@@ -71,6 +74,45 @@ export function registerEmission(program: Command, io: EmissionCommandIo = PROCE
         io.out(`${consumer} is forgotten; ${gone} messages for provers were deleted.\n`);
       });
     });
+
+  emission
+    .command("stream")
+    .description(
+      "make the stream of a NATS JetStream broker that stations publish to; one that is there stays as it is.\n" +
+        "For who runs the broker: stations need no right to it (docs/emission.md)",
+    )
+    .requiredOption("--nats <url>", "a server of the cluster: nats://... or tls://...")
+    .option("--nats-credentials <file>", "creds file, seed of an nkey, user:password, or a token")
+    .option("--nats-ca <file>", "certificates (PEM) to believe the broker by; demands TLS")
+    .option("--replicas <n>", "servers that keep it; 3 in production", wholeNumber("replicas", 1, 5), 1)
+    .option(
+      "--keep-days <n>",
+      "who is longer away reads the stations' tiles; 0 keeps all",
+      wholeNumber("keep-days", 0, 36_500),
+      7,
+    )
+    .action(async ({ nats, natsCredentials, natsCa, replicas, keepDays }: StreamFlags) => {
+      const { ensureStream, STREAM } = await import("../../emit/nats.js");
+      const broker = { servers: nats, credentialsFile: natsCredentials, caFile: natsCa };
+      let made: boolean;
+      try {
+        made = await ensureStream(broker, { replicas, keepDays });
+      } catch (cause) {
+        if (cause instanceof OsnmadError || !(cause instanceof Error)) throw cause;
+        throw new OsnmadError("OSN_BROKER_REFUSES", `The stream could not be made: ${cause.message}.`, {
+          cause,
+        });
+      }
+      io.out(`${STREAM} ${made ? "is made" : "was there already, and stays as it is"}.\n`);
+    });
+}
+
+interface StreamFlags {
+  readonly nats: string;
+  readonly natsCredentials?: string;
+  readonly natsCa?: string;
+  readonly replicas: number;
+  readonly keepDays: number;
 }
 
 async function withOutbox(flags: Flags, use: (outbox: Outbox) => void): Promise<void> {

@@ -1,0 +1,107 @@
+/** The way to a NATS broker: its addresses, who one is there, and whose certificates are believed. Edge. */
+import {
+  connect,
+  credsAuthenticator,
+  nkeyAuthenticator,
+  nkeys,
+  type Authenticator,
+  type ConnectionOptions,
+  type NatsConnection,
+} from "@nats-io/transport-node";
+import { readFileSync } from "node:fs";
+import { OsnmadError } from "../errors.js";
+
+const CONNECT_TIMEOUT_MS = 5000;
+const DEFAULT_PORT = "4222";
+
+export interface NatsOptions {
+  /** `nats://` or `tls://`, of one cluster; with `user:password@` or `token@` where the broker asks for that. */
+  readonly servers: string | readonly string[];
+  /**
+   * File with what opens the broker: a creds file of NATS (JWT and seed), the seed of an nkey, `user:password`, or a token.
+   * It is read at each connection.
+   */
+  readonly credentialsFile?: string | undefined;
+  /** Certificates (PEM) to believe instead of the system's. TLS is then demanded, as with `tls://`. */
+  readonly caFile?: string | undefined;
+}
+
+/** Throws OSN_USAGE for addresses and files that cannot be used, without a word of what is in them. */
+export function connectionOptions({ servers, credentialsFile, caFile }: NatsOptions): ConnectionOptions {
+  const urls = [servers].flat().map(parseServer);
+  const [{ username, password }] = urls;
+  if (urls.some((url) => url.username !== username || url.password !== password)) {
+    throw new OsnmadError("OSN_USAGE", "The servers of one NATS cluster take the same user.");
+  }
+  if (username !== "" && credentialsFile !== undefined) {
+    throw new OsnmadError("OSN_USAGE", "Credentials for NATS are in the address or in a file, not in both.");
+  }
+  if (caFile !== undefined) readText(caFile);
+  const isTls = caFile !== undefined || urls.some(({ protocol }) => protocol === "tls:");
+  const port = (url: URL): string => (url.port === "" ? DEFAULT_PORT : url.port);
+  return {
+    servers: urls.map((url) => `${url.hostname}:${port(url)}`),
+    timeout: CONNECT_TIMEOUT_MS,
+    // Who uses it waits and tries again; a client that queues by itself would hide what is not delivered.
+    reconnect: false,
+    ...(isTls ? { tls: caFile === undefined ? {} : { caFile } } : {}),
+    ...(username === "" ? {} : inAddress(username, password)),
+    ...(credentialsFile === undefined ? {} : inFile(credentialsFile)),
+  };
+}
+
+export function connectTo(options: NatsOptions): Promise<NatsConnection> {
+  return connect(connectionOptions(options));
+}
+
+type Login =
+  | { readonly user: string; readonly pass: string }
+  | { readonly token: string }
+  | { readonly authenticator: Authenticator };
+
+function parseServer(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !["nats:", "tls:"].includes(url.protocol) || url.hostname === "") {
+    // The text may hold a password.
+    throw new OsnmadError("OSN_USAGE", "A NATS server is nats://host:port or tls://host:port.");
+  }
+  return url;
+}
+
+function inAddress(username: string, password: string): Login {
+  const user = decodeURIComponent(username);
+  return password === "" ? { token: user } : { user, pass: decodeURIComponent(password) };
+}
+
+function inFile(path: string): Login {
+  const text = readText(path);
+  if (text.includes("BEGIN NATS USER JWT")) {
+    return { authenticator: credsAuthenticator(Buffer.from(text, "utf8")) };
+  }
+  const line = text.trim();
+  if (/^SU[A-Z2-7]{56}$/.test(line)) {
+    const seed = Buffer.from(line, "latin1");
+    try {
+      nkeys.fromSeed(seed);
+    } catch (cause) {
+      throw new OsnmadError("OSN_USAGE", `${path} is no seed of an nkey.`, { cause });
+    }
+    return { authenticator: nkeyAuthenticator(seed) };
+  }
+  if (line === "" || line.includes("\n")) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `${path} holds no credentials: a creds file, the seed of an nkey, user:password, or a token.`,
+    );
+  }
+  const colon = line.indexOf(":");
+  return colon < 0 ? { token: line } : { user: line.slice(0, colon), pass: line.slice(colon + 1) };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new OsnmadError("OSN_USAGE", `${path} cannot be read: ${(cause as Error).message}.`, { cause });
+  }
+}
