@@ -12,7 +12,7 @@ import { checkpointText, parseCheckpoint, signerOf, type Checkpoint } from "../s
 import { verifyCosignature } from "../station/cosignature.js";
 import { follow, stationIdOf, type History, type Violation } from "../station/history.js";
 import { decodeLeaf, type Leaf } from "../station/leaf.js";
-import { bytesEqual, leafHash, verifyConsistency } from "../station/merkle.js";
+import { bytesEqual, inclusionProof, leafHash, verifyConsistency } from "../station/merkle.js";
 import {
   ED25519,
   formatNote,
@@ -32,7 +32,7 @@ import {
 } from "./envelope.js";
 import { LeafTree } from "./leaf-tree.js";
 import { Sightings, type LeafTiming, type SightingPolicy } from "./sightings.js";
-import { lineText } from "./statement.js";
+import { lineText, type Purpose } from "./statement.js";
 import type { Lie, Verdict } from "./verdict.js";
 
 export type { LeafClass, Lie, Verdict } from "./verdict.js";
@@ -41,6 +41,8 @@ export interface FollowOptions extends SightingPolicy {
   /** Origin and key of the station, as "osnmad key export-public" prints them. */
   readonly key: VerifierKey;
   readonly challenges?: readonly AwaitedChallenge[];
+  /** What is followed: what federations are sent, or with `prover` what a prover is; federation. */
+  readonly purpose?: Purpose;
 }
 
 export interface Judgement {
@@ -99,6 +101,7 @@ export class Follower {
   readonly mode: Mode;
   readonly origin: string;
   readonly #options: FollowOptions;
+  readonly #purpose: Purpose;
   readonly #tree = new LeafTree();
   readonly #sightings: Sightings;
   readonly #challenges: ChallengeWatch;
@@ -140,6 +143,7 @@ export class Follower {
     this.mode = origin.mode;
     this.origin = key.name;
     this.#options = options;
+    this.#purpose = options.purpose ?? "federation";
     this.#sightings = new Sightings(options);
     this.#challenges = new ChallengeWatch(options.challenges ?? []);
   }
@@ -156,6 +160,24 @@ export class Follower {
 
   get root(): Uint8Array {
     return this.#tree.root;
+  }
+
+  rootAt(size: number): Uint8Array {
+    return this.#tree.rootAt(size);
+  }
+
+  inclusionProof(index: number, size: number): Uint8Array[] {
+    return inclusionProof(index, size, this.#tree.subtree);
+  }
+
+  /** Null where enough witnesses have not seen the leaf, and of one without a subframe. */
+  classOf(index: number): LeafTiming | null {
+    return this.#classes[index] ?? null;
+  }
+
+  /** Counts a lie that somebody who looks deeper has found. */
+  lie(what: Lie, at: number | null, detail: string): readonly Verdict[] {
+    return this.#lie(what, at, detail).verdicts;
   }
 
   /** Whether the signed tree was shown to break the rules of history, or not to continue itself: no more can come. */
@@ -211,7 +233,7 @@ export class Follower {
         statement.kind === "leaf" ? at >= this.size : statement.kind === "checkpoint" && at > this.size;
       return { ...stranger, isBehind: isAhead && !this.knows(keyId) };
     }
-    if (purpose !== "federation") return this.#lie("wrong-purpose", at, `for a ${purpose}`);
+    if (purpose !== this.#purpose) return this.#lie("wrong-purpose", at, `for a ${purpose}`);
     if (mode !== this.mode) return this.#lie("wrong-mode", at, `${mode}, not ${this.mode}`);
     switch (statement.kind) {
       case "leaf": {
@@ -233,7 +255,10 @@ export class Follower {
         return this.#cosignature(at, line);
       }
       default:
-        return this.#lie("wrong-purpose", at, `${statement.kind} is not for a federation`);
+        // What opens a leaf, and fixes, are for whoever is trusted with them to judge (src/proof).
+        return this.#purpose === "prover"
+          ? { ...NEW, verdicts: [] }
+          : this.#lie("wrong-purpose", at, `${statement.kind} is not for a federation`);
     }
   }
 
@@ -247,7 +272,7 @@ export class Follower {
     let newest: Checkpoint | null = null;
     for (const envelope of envelopes) {
       const { statement, purpose, mode } = envelope;
-      if (purpose !== "federation" || mode !== this.mode) continue;
+      if (purpose !== this.#purpose || mode !== this.mode) continue;
       if (statement.kind === "leaf" && statement.index === size + next.length) next.push(envelope);
       if (statement.kind !== "checkpoint" || statement.size <= size) continue;
       if (statement.size > size + next.length || statement.size <= (newest?.size ?? 0)) continue;
@@ -358,7 +383,7 @@ export class Follower {
 
   /** What is proven needs no signature again: a leaf in the signed tree, and a root that this tree had. */
   #isKnown({ statement, purpose, mode }: Envelope): boolean {
-    if (purpose !== "federation" || mode !== this.mode) return false;
+    if (purpose !== this.#purpose || mode !== this.mode) return false;
     if (statement.kind === "leaf") {
       const { index, leaf } = statement;
       return index < this.proven && bytesEqual(leafHash(leaf), this.#tree.leaf(index));

@@ -7,6 +7,8 @@ import { decodeEntries, subtreeFromTiles, tilePath, TILE_WIDTH, type TileName } 
 
 const TIMEOUT_MS = 35_000;
 const MAX_PAGE_BYTES = 1 << 24;
+/** Fixes come with their evidence. */
+const MAX_PROVER_PAGE_BYTES = 1 << 26;
 const MAX_TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 /** Leaves are below 1 KiB; a bundle of the largest that the format allows would be 16 MiB. */
 const MAX_BUNDLE_BYTES = 1 << 23;
@@ -30,6 +32,8 @@ export interface HttpSourceOptions {
   /** Address of the station's server. */
   readonly url: string;
   readonly token?: string | undefined;
+  /** Name of the prover whose messages are asked for; without it those for federations. */
+  readonly prover?: string | undefined;
   readonly fetch?: typeof fetch;
 }
 
@@ -59,20 +63,27 @@ export class HttpSource {
   readonly url: string;
   readonly #token: string | undefined;
   readonly #fetch: typeof fetch;
+  readonly #messages: string;
+  readonly #mostPageBytes: number;
 
   /** Throws RangeError for a token that would go over a network as plain text, TypeError for what is no address. */
-  constructor({ url, token, fetch: given = fetch }: HttpSourceOptions) {
+  constructor({ url, token, prover, fetch: given = fetch }: HttpSourceOptions) {
     this.url = url.replace(/\/+$/, "");
     if (token !== undefined && !mayHaveToken(this.url))
       throw new RangeError(`${this.url} would get its token as plain text: https, or loopback`);
     this.#token = token;
     this.#fetch = given;
+    this.#messages =
+      prover === undefined
+        ? "/v1/federation/messages?"
+        : `/v1/prover/fixes?consumer=${encodeURIComponent(prover)}&`;
+    this.#mostPageBytes = prover === undefined ? MAX_PAGE_BYTES : MAX_PROVER_PAGE_BYTES;
   }
 
   /** Messages after a number; waits up to `wait` seconds for the first. Throws Error for any other answer. */
   async pull(after: number, limit: number, wait: number, signal?: AbortSignal): Promise<Pulled> {
-    const path = `/v1/federation/messages?after=${after}&limit=${limit}&wait=${wait}`;
-    const body = await this.#json(path, MAX_PAGE_BYTES, signal);
+    const path = `${this.#messages}after=${after}&limit=${limit}&wait=${wait}`;
+    const body = await this.#json(path, this.#mostPageBytes, signal);
     const { first, last, messages } = body as { first?: unknown; last?: unknown; messages?: unknown };
     if (!isNumber(first) || !isNumber(last) || !Array.isArray(messages) || messages.length > limit)
       throw new HttpFault("no page of messages");

@@ -12,7 +12,8 @@ export type Lie =
   | "wrong-purpose"
   | "checkpoint-signature"
   | "leaf-unreadable"
-  | "cosignature";
+  | "cosignature"
+  | "openings";
 
 export type Verdict =
   | {

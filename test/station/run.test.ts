@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isSealedBy, openEnvelope } from "../../src/emit/envelope.js";
+import { HttpSource } from "../../src/emit/http-source.js";
 import { OsnmadError } from "../../src/errors.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import type { ByteLink } from "../../src/source/byte-link.js";
@@ -12,6 +13,8 @@ import { parseCheckpoint, signerOf } from "../../src/station/checkpoint.js";
 import { decodeLeaf } from "../../src/station/leaf.js";
 import { checkLog } from "../../src/station/log-check.js";
 import { formatVerifierKey } from "../../src/station/note.js";
+import { FixFollower, type ProverVerdict } from "../../src/proof/fix-follower.js";
+import { followProver } from "../../src/proof/follow-prover.js";
 import { verifyProof } from "../../src/proof/verify-proof.js";
 import { StationLog } from "../../src/station/station-log.js";
 import { decodeEntries } from "../../src/station/tiles.js";
@@ -234,6 +237,36 @@ describe("a daemon with two witnesses", () => {
     expect(verdict.timing).toMatchObject({ class: "B", reason: "in-time" });
     expect((await fetch(url("/v1/fixes/999999999/proof"))).status).toBe(404);
     expect((await fetch(url("/v1/fixes/x/proof"))).status).toBe(400);
+  });
+
+  it("gives its prover what it takes to have the class of each fix", async () => {
+    const fixes = new FixFollower({
+      key: stationKey,
+      witnesses: witnesses.map(({ key: of }) => ({ key: of, boundSeconds: 1 })),
+      needed: 2,
+      marginSeconds: 5,
+      leapSeconds: 18,
+      keyOffsetSeconds: 22,
+      evidence: { roots: [{ root: TEST_ROOT, standing: "test", label: "test" }] },
+    });
+    const enough = new AbortController();
+    const verdicts: ProverVerdict[] = [];
+    await followProver(fixes, new HttpSource({ url: bench!.daemon.url!, prover: "prover" }), {
+      signal: enough.signal,
+      once: true,
+      onVerdict: (verdict) => {
+        verdicts.push(verdict);
+        // The fixes of one leaf are enough.
+        if (verdict.type === "fix") enough.abort();
+      },
+      onFault: (error) => {
+        throw error;
+      },
+    });
+    expect(verdicts.filter(({ type }) => type === "lie")).toEqual([]);
+    const told = verdicts.filter(({ type }) => type === "fix");
+    expect(told.length).toBeGreaterThan(0);
+    for (const fix of told) expect(fix).toMatchObject({ genuine: true, class: "B", reason: "in-time" });
   });
 
   it("forgets what opens old leaves, and nothing else", () => {

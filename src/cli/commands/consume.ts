@@ -26,6 +26,8 @@ interface Flags extends WitnessFlags {
   readonly compare: number;
   readonly challenge?: readonly AskedChallenge[];
   readonly once?: boolean;
+  readonly prover?: string;
+  readonly merkle?: string[];
 }
 
 export function registerConsume(program: Command): void {
@@ -53,6 +55,15 @@ export function registerConsume(program: Command): void {
       wholeNumber("key-offset", 0, 29),
       0,
     )
+    .option(
+      "--prover <name>",
+      "follow as this prover of `emit.prover_pull`, who is trusted with coordinates: gives each fix its class",
+    )
+    .option(
+      "--merkle <file>",
+      "with --prover: Merkle tree file of GSC whose root is trusted instead of the built-in one (repeatable)",
+      (file: string, previous: string[] = []) => [...previous, file],
+    )
     .option("--store <folder>", "keep what was taken, and go on from there (SQLite)")
     .option("--token <secret>", "bearer token for the server behind the one --from")
     .option("--tokens <file>", 'tokens of several, mode 0600: {"https://a.example": "secret", ...}')
@@ -78,12 +89,60 @@ Examples:
   osnmad consume --station "$KEY" --from https://a.example --challenge "$HEX@1767225600" --once
   osnmad consume --station "$A" --station "$B" --nats nats://broker:4222 \\
     --from https://a.example --from https://b.example --witness "$W@0.5" --store /var/lib/federation
+  osnmad consume --prover prover --station "$KEY" --from http://127.0.0.1:4747 --token "$TOKEN" --witness "$W@0.5"
+Federation nodes are sent no fixes, so they have classes of leaves; with --prover lines of type "fix" give those of fixes.
 With --nats the addresses behind --from are where missing leaves are fetched from.`,
     )
     .action(consume);
 }
 
+/** As a prover: fixes, not leaves alone. Nothing is stored, and the prover's cursor at the station is not moved. */
+async function prove(flags: Flags, name: string): Promise<void> {
+  const { station: keys, from = [], token } = flags;
+  if (keys.length !== 1 || from.length !== 1 || flags.nats !== undefined || flags.store !== undefined) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      "--prover follows one station (--station, --from), over HTTP, without --store.",
+    );
+  }
+  const [{ FixFollower }, { followProver }, { HttpSource }, { trustedRoots }] = await Promise.all([
+    import("../../proof/fix-follower.js"),
+    import("../../proof/follow-prover.js"),
+    import("../../emit/http-source.js"),
+    import("../trusted-roots.js"),
+  ]);
+  const fixes = new FixFollower({
+    key: keys[0],
+    ...witnessPolicy(flags),
+    keyOffsetSeconds: flags.keyOffset,
+    evidence: { roots: trustedRoots(flags.merkle) },
+  });
+  const station = Buffer.from(fixes.follower.station).toString("hex");
+  const line = (verdict: object): void => void process.stdout.write(`${JSON.stringify(verdict)}\n`);
+  const stop = stopOnSignal();
+  try {
+    await followProver(fixes, new HttpSource({ url: from[0], token, prover: name }), {
+      signal: stop.signal,
+      once: flags.once === true,
+      onVerdict: (verdict) => {
+        line({ station, ...verdict });
+      },
+      onFault: (error) => {
+        process.stderr.write(`osnmad: ${error instanceof Error ? error.message : String(error)}\n`);
+      },
+    });
+    line({ type: "summary", ...fixes.status });
+    if (fixes.status.lies > 0) process.exitCode = EXIT_LIE;
+  } finally {
+    stop.release();
+  }
+}
+
 async function consume(flags: Flags): Promise<void> {
+  if (flags.prover !== undefined) {
+    await prove(flags, flags.prover);
+    return;
+  }
   const { station: keys, from = [], nats, challenge: challenges = [] } = flags;
   if (from.length === 0 && nats === undefined) {
     throw new OsnmadError("OSN_USAGE", "Where from? Give --from or --nats.");

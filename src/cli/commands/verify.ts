@@ -6,16 +6,15 @@
 import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { OsnmadError } from "../../errors.js";
-import { verifyBundle, type TrustedRoot } from "../../evidence/verify.js";
+import { verifyBundle } from "../../evidence/verify.js";
 import { isProof, MAX_PROOF_BYTES } from "../../proof/package.js";
 import { verifyProof } from "../../proof/verify-proof.js";
 import { ED25519, parseVerifierKey } from "../../station/note.js";
 import { parseOrigin } from "../../station/origin.js";
 import type { TimingClass } from "../../station/timing.js";
-import { rootFact } from "../../trust/facts.js";
-import { loadTrust } from "../../trust/material.js";
 import { readUpTo, reasonOf } from "../../trust/state-store.js";
 import { wholeNumber } from "../trust-options.js";
+import { trustedRoots } from "../trusted-roots.js";
 import { bundleJsonLines, bundleText, proofJsonLines, proofText } from "../verify-text.js";
 import { addWitnessOptions, witnessPolicy, type WitnessFlags } from "../witness-options.js";
 
@@ -136,16 +135,6 @@ function stationIn(text: string): Uint8Array {
     throw new InvalidArgumentError("neither a station's id (64 hexadecimal digits) nor its verifier key");
   }
   return station;
-}
-
-/** Without a tree file the built-in operational roots; a trust store of this machine has no say. */
-function trustedRoots(merkle: string[] | undefined): TrustedRoot[] {
-  const material = loadTrust({ merkle, stateDir: null });
-  return material.roots.map(({ root, hex, standing }) => ({
-    root,
-    standing,
-    label: `${rootFact(hex)?.label ?? "an unknown Merkle tree"} (${hex.slice(0, 8).toUpperCase()})`,
-  }));
 }
 
 /** The file's bytes; of a file that is too long more than a package may have. */
