@@ -74,7 +74,7 @@ export class FixFollower {
   readonly #rotations: Uint8Array[] = [];
   readonly #waiting = new Map<string, Waiting>();
   readonly #done = new Set<string>();
-  readonly #counts = { A: 0, B: 0, C: 0, notGenuine: 0 };
+  readonly #counts = { A: 0, B: 0, C: 0, notGenuine: 0, unverified: 0 };
 
   constructor(options: FixFollowerOptions) {
     this.#options = options;
@@ -207,6 +207,13 @@ export class FixFollower {
 
   #tell(key: string, waiting: Waiting, final: boolean): FixVerdict[] {
     const verdict = this.#verdictOn(waiting.statement, final);
+    // It claims nothing, so there is nothing to say of it.
+    if (verdict.assurance === "unverified") {
+      this.#waiting.delete(key);
+      this.#done.add(key);
+      this.#counts.unverified++;
+      return [];
+    }
     const isBest = verdict.class === "A" || !verdict.genuine;
     if (!final && !isBest) {
       if (waiting.told === verdict.class) return [];
