@@ -125,7 +125,7 @@ describe.skipIf(!present && !needed)(
       const delivered = () =>
         expect.poll(() => emission.status().consumers[0].backlog, { timeout: 15_000 }).toBe(0);
       const folder = testFolder();
-      const consume = async () => {
+      const consume = async (sources = [new HttpSource({ url })]) => {
         const store = new ConsumerStore(folder);
         const verdicts: StationVerdict[] = [];
         const stations = [
@@ -137,7 +137,7 @@ describe.skipIf(!present && !needed)(
           servers: server.servers,
           signal,
           once: true,
-          sources: [new HttpSource({ url })],
+          sources,
         });
         store.close();
         return {
@@ -190,6 +190,37 @@ describe.skipIf(!present && !needed)(
       await again.send(emission.outbox.after("federation", 0, 100));
       await again.close();
       expect((await consume()).status).toMatchObject({ leaves: 3, repeats: 0, lies: 0 });
+    }, 60_000);
+
+    it("finds what a broker keeps back to the last leaf, though no index is missing", async () => {
+      const { server, grow, delivered, consume, log } = await begin();
+      await grow(0, 3);
+      await delivered();
+      const connection = await connectTo({ servers: server.servers });
+      const { streams } = await jetstreamManager(connection);
+      const { state } = await streams.info(STREAM);
+      // Leaf 0 is all that is left.
+      for (let seq = 2; seq <= state.last_seq; seq++) await streams.deleteMessage(STREAM, seq);
+      await connection.close();
+      const { status, root } = await consume();
+      expect(status).toMatchObject({ leaves: 4, proven: 4, lies: 0 });
+      expect(root).toEqual(Buffer.from(log.checkpoint!.root));
+    }, 60_000);
+
+    it("reads a stream that was made anew from its beginning, however many messages it has by then", async () => {
+      const { server, grow, delivered, consume, emission } = await begin();
+      await grow(0, 3);
+      await delivered();
+      expect((await consume([])).status).toMatchObject({ leaves: 4 });
+      const connection = await connectTo({ servers: server.servers });
+      await (await jetstreamManager(connection)).streams.delete(STREAM);
+      await connection.close();
+      await ensureStream({ servers: server.servers });
+      await grow(3, 6);
+      await delivered();
+      const later = emission.outbox.after("federation", 0, 100).filter(({ key }) => key.startsWith("leaf/"));
+      expect(later.length).toBe(10);
+      expect((await consume([])).status).toMatchObject({ leaves: 10, proven: 10, lies: 0 });
     }, 60_000);
 
     it("takes for a repeat of a station's message nothing that another could have sent before", async () => {
