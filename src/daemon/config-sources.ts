@@ -100,12 +100,22 @@ export function variableOf(name: string): string {
 
 function valueOf(text: string, { schema }: OptionRow): unknown {
   const { type, anyOf } = schema as { type?: string; anyOf?: unknown };
-  if (type === "array") return text === "" ? [] : text.split(":");
+  if (type === "array") return listOf(text);
   if (type === "boolean") return text === "true" ? true : text === "false" ? false : text;
   if ((type === "integer" || type === "number" || anyOf !== undefined) && /^-?\d+(\.\d+)?$/.test(text)) {
     return Number(text);
   }
   return text;
+}
+
+/** As paths are listed, or, for addresses with colons of their own, a JSON list. */
+function listOf(text: string): unknown {
+  if (!text.startsWith("[")) return text === "" ? [] : text.split(":");
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }
 
 function set(tree: Record<string, unknown>, name: string, value: unknown): void {
@@ -134,7 +144,8 @@ function checked(
 ): Config {
   const whole: unknown = Value.Default(ConfigSchema, structuredClone(tree));
   for (const { keyword, instancePath, message, params } of Value.Errors(ConfigSchema, whole)) {
-    const name = instancePath.slice(1).replaceAll("/", ".");
+    // An element of a list was said where the list was.
+    const name = instancePath.slice(1).replaceAll("/", ".").replace(/\.\d+$/, "");
     // Told by the next error, with the name of the property.
     if (keyword === "additionalProperties") continue;
     const where = said.get(name) ?? path ?? "the configuration";

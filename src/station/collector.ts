@@ -103,6 +103,8 @@ export class SubframeCollector {
   #nextGst: number | null;
   #time: CollectedTime = { assurance: "none", boundMs: null };
   #gapReason: GapReason = "stopped";
+  /** The last time that `advance` was told. */
+  #reached = Number.NEGATIVE_INFINITY;
 
   /** `nextGst` is the first subframe that a log which already exists may still take. */
   constructor(emit: (closed: ClosedSubframe | ClosedGap) => void, nextGst: number | null = null) {
@@ -184,12 +186,14 @@ export class SubframeCollector {
     }
     const closable =
       Math.floor((gst - LAST_PAGE_END_SECONDS - CLOSE_AFTER_SECONDS) / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
+    const before = this.#reached;
+    this.#reached = gst;
     while (this.#nextGst <= closable) {
       const open = this.#open.get(this.#nextGst);
-      if (open === undefined && this.#nextGst < closable) {
+      if (open === undefined && before < this.#nextGst) {
         // Time jumped: the station did not live through these subframes and says so.
-        const reached = Math.min(...this.#open.keys(), closable);
-        this.#gap(this.#nextGst, reached, this.#gapReason);
+        const lived = Math.min(...this.#open.keys(), closable + SUBFRAME_SECONDS);
+        this.#gap(this.#nextGst, lived, this.#gapReason);
         continue;
       }
       this.#close(open ?? new OpenSubframe(this.#nextGst));

@@ -47,6 +47,24 @@ describe("the configuration", () => {
     expect(said.get("log.level")).toBe("the command line");
   });
 
+  it("takes addresses from the environment as a JSON list, as in the file", () => {
+    const witnesses = ["https://w.example:8443 w.example+1234+AAAA", "http://127.0.0.1:4748 x+00+BB"];
+    const { config, said } = load(null, {
+      OSNMAD_STATION__WITNESSES: JSON.stringify(witnesses),
+      OSNMAD_EMIT__NATS: '["nats://127.0.0.1:4222"]',
+      OSNMAD_TRUST__MERKLE: "",
+    });
+    expect(config.station.witnesses).toEqual(witnesses);
+    expect(config.emit.nats).toEqual(["nats://127.0.0.1:4222"]);
+    expect(config.trust.merkle).toEqual([]);
+    expect(said.get("station.witnesses")).toBe("OSNMAD_STATION__WITNESSES");
+    for (const text of ['["http://w k"', "[1]", witnesses[0]]) {
+      expect(() => load(null, { OSNMAD_STATION__WITNESSES: text }), text).toThrow(
+        "OSNMAD_STATION__WITNESSES",
+      );
+    }
+  });
+
   it("refuses what it does not know or cannot take, by name and place", () => {
     const refusal = (toml: string | null, environment = {}): string => {
       try {
