@@ -145,7 +145,10 @@ function checked(
   const whole: unknown = Value.Default(ConfigSchema, structuredClone(tree));
   for (const { keyword, instancePath, message, params } of Value.Errors(ConfigSchema, whole)) {
     // An element of a list was said where the list was.
-    const name = instancePath.slice(1).replaceAll("/", ".").replace(/\.\d+$/, "");
+    const name = instancePath
+      .slice(1)
+      .replaceAll("/", ".")
+      .replace(/\.\d+$/, "");
     // Told by the next error, with the name of the property.
     if (keyword === "additionalProperties") continue;
     const where = said.get(name) ?? path ?? "the configuration";
