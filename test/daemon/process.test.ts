@@ -26,8 +26,8 @@ import { streaming } from "./support.js";
 
 const program = mkdtempSync(join(tmpdir(), "osnmad-program-"));
 let script = "";
-beforeAll(() => {
-  script = programInto(program);
+beforeAll(async () => {
+  script = await programInto(program);
 });
 afterAll(() => {
   rmSync(program, { recursive: true });

@@ -1,19 +1,30 @@
-/** The whole program as JavaScript in a folder of its own, for tests that need `osnmad` as a process. */
+/** The whole program in a folder of its own, for tests that need `osnmad` as a process. */
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
-import { copyFileSync, readdirSync, symlinkSync } from "node:fs";
+import { copyFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { compileInto } from "../store/compiled.js";
+import { rolldown } from "rolldown";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
-/** Compiles src into `folder`; returns the script to run. */
-export function programInto(folder: string): string {
-  const parts = readdirSync(join(repository, "src")).filter((name) => name !== "gnss-ubx");
-  const source = compileInto(folder, parts);
+/** Bundles src below `folder`, as scripts/bundle.mjs does with what was compiled; returns the script to run. */
+export async function programInto(folder: string): Promise<string> {
+  const bundle = await rolldown({
+    input: { osnmad: join(repository, "src/cli/main.ts") },
+    platform: "node",
+    external: (id) => !/^[./\0]/.test(id) && id !== "gnss-ubx",
+    resolve: {
+      alias: { "gnss-ubx": join(repository, "src/gnss-ubx/src/index.ts") },
+      extensionAlias: { ".js": [".ts", ".js"] },
+    },
+  });
+  await bundle.write({ dir: join(folder, "dist/bin"), format: "esm" });
+  await bundle.close();
   copyFileSync(join(repository, "package.json"), join(folder, "package.json"));
-  for (const name of ["firmware-config", "captures"]) symlinkSync(join(repository, name), join(folder, name));
-  return join(source, "cli", "main.js");
+  for (const name of ["firmware-config", "captures", "node_modules"]) {
+    symlinkSync(join(repository, name), join(folder, name));
+  }
+  return join(folder, "dist/bin/osnmad.js");
 }
 
 export interface Ended {
