@@ -173,6 +173,7 @@ describe("osnmad station prove", () => {
       /cannot be written/,
     );
     await expect(prove(["2", "--data-dir", data, "--mode", "simulated"])).rejects.toThrow(/no fix 2/);
+    await expect(prove(["1", "--url", "http://192.0.2.1:4747"])).rejects.toThrow(/coordinates as plain text/);
     await expect(prove(["--data-dir", data])).rejects.toThrow(/either its id or --at/);
     const held = StationLog.open({ directory: folder, mode: "simulated" });
     try {

@@ -105,12 +105,19 @@ async function prove(flags: Flags, name: string): Promise<void> {
       "--prover follows one station (--station, --from), over HTTP, without --store.",
     );
   }
-  const [{ FixFollower }, { followProver }, { HttpSource }, { trustedRoots }] = await Promise.all([
-    import("../../proof/fix-follower.js"),
-    import("../../proof/follow-prover.js"),
-    import("../../emit/http-source.js"),
-    import("../trusted-roots.js"),
-  ]);
+  const [{ FixFollower }, { followProver }, { HttpSource, mayHaveToken }, { trustedRoots }] =
+    await Promise.all([
+      import("../../proof/fix-follower.js"),
+      import("../../proof/follow-prover.js"),
+      import("../../emit/http-source.js"),
+      import("../trusted-roots.js"),
+    ]);
+  if (!URL.canParse(from[0]) || !mayHaveToken(from[0])) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `${from[0]} would send coordinates as plain text: https, or loopback.`,
+    );
+  }
   const fixes = new FixFollower({
     key: keys[0],
     ...witnessPolicy(flags),

@@ -37,7 +37,7 @@ export function registerProve(station: Command, io: ProveIo = PROCESS_IO): void 
       "one file from which others decide, offline, whether a fix is genuine and when it was committed to",
     )
     .description(
-      "Makes the proof package of a fix: its evidence, the openings of the leaves that commit to it and to the tags over\n" +
+      "Makes the proof package of a fix: its evidence, the openings of the leaves that commit to it and to the tags over " +
         "its satellites' data, their inclusion proofs, and checkpoints with what witnesses signed. It holds coordinates.",
     )
     .argument("[fix]", "id of the fix (`id` in /v1/fixes)")
@@ -138,6 +138,14 @@ async function fixBefore(store: Store, at: string): Promise<number> {
 async function fromDaemon(fix: string | undefined, url: string, { at, token }: ProveFlags): Promise<string> {
   const base = url.replace(/\/+$/, "");
   if (!URL.canParse(base)) throw new OsnmadError("OSN_USAGE", `--url: "${url}" is no address.`);
+  const { mayHaveToken } = await import("../../emit/http-source.js");
+  // What comes back holds coordinates, whether a token is asked for or not.
+  if (!mayHaveToken(base)) {
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `--url: ${base} would send coordinates as plain text: https, or loopback.`,
+    );
+  }
   const headers = {
     accept: "application/json, */*",
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

@@ -55,7 +55,7 @@ export function registerVerify(program: Command, io: VerifyIo = PROCESS_IO): voi
     .command("verify")
     .summary("judge a fix again, offline: an evidence bundle, or a proof package with its time")
     .description(
-      "Judges a fix again from nothing but what you trust: of an evidence bundle, from the Merkle root, that it is genuine\n" +
+      "Judges a fix again from nothing but what you trust: of an evidence bundle, from the Merkle root, that it is genuine " +
         "and how it is graded; of a proof package also when it was committed to and which of your witnesses saw that.",
     )
     .argument("<file>", "evidence bundle or proof package of a fix, or - for standard input")
