@@ -164,6 +164,26 @@ describe("emission", () => {
     await again.close();
   });
 
+  it("hears what it is told between its last look and its end", async () => {
+    const { emission } = emit(testFolder());
+    await emission.taken();
+    const { outbox } = emission;
+    const prune = outbox.prune.bind(outbox);
+    let looks = 0;
+    // The last that a look does; what is queued here runs after it, and before the look has ended for others.
+    outbox.prune = (purpose, ...rest) => {
+      if (purpose === "prover" && ++looks === 1) {
+        queueMicrotask(() => {
+          emission.notify();
+        });
+      }
+      return prune(purpose, ...rest);
+    };
+    emission.notify();
+    await emission.taken();
+    expect(looks).toBe(2);
+  });
+
   it("gives a prover what opens the leaves as well", async () => {
     const { emission, log } = emit(testFolder(), {
       consumers: [{ name: "p", purpose: "prover", transport: null }],
