@@ -213,14 +213,15 @@ export const ERRORS = {
     exit: 8,
     http: 500,
     cause: "The HTTP address cannot be listened on.",
-    remedy: "Choose another --port, or stop the program that holds it.",
+    remedy:
+      "Choose another address (run: --listen or http.port; serve: --port), or stop the program that holds it.",
   },
   OSN_LISTEN_REFUSED: {
     exit: 2,
     http: 400,
     cause: "Positions would be served without authentication beyond this machine.",
     remedy:
-      "Listen on a loopback address, or make a token with `osnmad token create` and give --allow-remote.",
+      "Listen on a loopback address; or make a token with `osnmad token create`, and beyond loopback set http.allow_remote = true (run) or give --allow-remote (serve).",
   },
   OSN_RECEIVER_SILENT: {
     exit: 9,

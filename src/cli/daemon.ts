@@ -18,7 +18,8 @@ import type {
   SetupReport,
   TrustedClock,
 } from "../daemon/ports.js";
-import { duration, TerminalBlock, viewLines } from "../daemon/terminal-view.js";
+import { peerCounts, PeerWatch } from "../daemon/peer-watch.js";
+import { duration, fixWords, TerminalBlock, viewLines, type FixView } from "../daemon/terminal-view.js";
 import { OsnmadError } from "../errors.js";
 import { fixesWith } from "../fix/fix-stage.js";
 import { RunRecorder, type CommittedRecord } from "../http/run-recorder.js";
@@ -39,6 +40,7 @@ import { loadChecked, saveChecked } from "../trust/state-store.js";
 import type { Station } from "../station/station.js";
 import { stationRoutes } from "../station/routes.js";
 import { proofRoutes } from "../proof/routes.js";
+import type { DeliveryStatus } from "../emit/delivery.js";
 import type { Emission } from "../emit/emission.js";
 import { emissionRoutes } from "../emit/routes.js";
 import { parseWatchThresholds } from "../watch/threshold-schema.js";
@@ -47,6 +49,7 @@ import { JsonLines } from "./json-lines.js";
 import { openEmission } from "./live-emission.js";
 import { describeReceiver, openStation } from "./live-station.js";
 import { newPipeline, saveEngineState } from "./replay-run.js";
+import { assertRunnable } from "./runnable.js";
 import { assertMayListen, startApi, type Api } from "./serving.js";
 import type { StartMaterial } from "./trust-options.js";
 import { SOFTWARE_VERSION } from "./version.js";
@@ -100,6 +103,8 @@ const TICK_MS = 1_000;
 const PRUNE_MS = 3_600_000;
 /** The same failure to connect is told once in this time. */
 const REPEAT_MS = 600_000;
+/** How often it is looked whether witnesses and consumers are there. */
+const PEERS_MS = 5_000;
 const RECEIVER_FILE = "receiver.json";
 /** Pages and epochs count as coming when the newest is not older, seconds of wall time. */
 const COMING_MS = 10_000;
@@ -109,6 +114,7 @@ const REPORT_MS = 60_000;
 /** Runs until `stop` aborts, or a finite source ended. Throws what keeps it from starting. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { config, clock, stop } = options;
+  assertRunnable(config);
   const dataDirectory = resolve(options.dataDirectory);
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const unlock = takeLock(join(dataDirectory, "osnmad.lock"), (holder, cause) =>
@@ -218,6 +224,8 @@ class Daemon implements RunningDaemon {
   #prunedAt = Number.NEGATIVE_INFINITY;
   /** Why there is no station though the configuration has one. */
   #stationFault: string | null = null;
+  readonly #peers = new PeerWatch();
+  #peersAt = Number.NEGATIVE_INFINITY;
   #ended: (() => void) | null = null;
 
   constructor(options: DaemonOptions, dataDirectory: string, store: ReturnType<typeof openStore>) {
@@ -381,7 +389,11 @@ class Daemon implements RunningDaemon {
       await this.#json?.end();
     }
     const { state, counts, queue } = this.recorder.status();
-    this.logger.info({ run: this.recorder.runId, state, counts, queue, line: this.live.counts() }, "stopped");
+    const line = this.live.counts();
+    this.logger.info(
+      { run: this.recorder.runId, state, counts, queue, line },
+      `stopped: ${stopWords(counts.fixes, line.bytes, this.#recording?.status().bytesLost ?? null)}`,
+    );
   }
 
   reload(config: Config): { taken: string[]; left: string[] } {
@@ -449,6 +461,7 @@ class Daemon implements RunningDaemon {
       },
       time: { state, reason, detail, source, boundSeconds, allows },
       line: this.live.counts(),
+      station: this.#stationView(),
       recording:
         recording === null
           ? null
@@ -699,7 +712,9 @@ class Daemon implements RunningDaemon {
     if (record.type !== "event") return;
     const { name, severity, message } = record;
     const log = severity === "alarm" ? "error" : severity === "warning" ? "warn" : "info";
-    const held = this.#repeats.take(`event ${name}`, performance.now());
+    // A witness that is silent does not hide another.
+    const peer = "peer" in record ? ` ${String(record["peer"])}` : "";
+    const held = this.#repeats.take(`event ${name}${peer}`, performance.now());
     // The first of a kind is told at once; what repeats is told once in a while, and is in the store anyway.
     if (held === null) return;
     this.logger[log]({ event: name, ...(held > 0 ? { repeats: held } : {}) }, message);
@@ -727,6 +742,7 @@ class Daemon implements RunningDaemon {
     const now = performance.now();
     this.live.idle();
     this.#stationTick(now);
+    this.#peerTick(now);
     const { pages } = this.live.counts();
     if (pages !== this.#pages) {
       this.#pages = pages;
@@ -746,7 +762,7 @@ class Daemon implements RunningDaemon {
     const heard = this.#heard().filter(({ fresh }) => fresh);
     const authenticated = heard.filter((satellite) => satellite.authenticated).length;
     this.#line(
-      `${heard.length} satellites heard, ${authenticated} authenticated, fix ${this.#fix?.assurance ?? "none"}. ${why === null ? "" : `${why} `}${next}`,
+      `${heard.length} satellites heard, ${authenticated} authenticated, fix ${fixWords(this.#fixView())}. ${why === null ? "" : `${why} `}${next}`,
     );
   }
 
@@ -755,9 +771,6 @@ class Daemon implements RunningDaemon {
     const { engine } = this.live.pipeline;
     const time = this.#options.clock.status();
     const verified = engine.verified[0] + engine.verified[4] + engine.verified[12];
-    const fix = this.#fix;
-    const own = fix?.own ?? null;
-    const first = this.#firstFix;
     return viewLines(
       {
         version: SOFTWARE_VERSION,
@@ -770,17 +783,50 @@ class Daemon implements RunningDaemon {
             : `${time.source ?? "?"}, good to ${(time.boundSeconds ?? 0).toFixed(3)} s${time.state === "holdover" ? ", not synchronised now" : ""}`,
         satellites: this.#heard(),
         osnma: `${engine.state}${engine.nmaStatus === null ? "" : `, status ${engine.nmaStatus}`}, ${verified} tags verified`,
-        fix:
-          fix === null
-            ? "none yet"
-            : `${fix.assurance}${own === null ? "" : `, ${own.satellites.length} satellites, RAIM ${own.raim}`}` +
-              (first === null ? "" : `  (first ${first.assurance} after ${duration(first.afterSeconds)})`),
+        pagesWithoutTime: Number.isFinite(engine.now) ? 0 : this.#pages,
+        fix: this.#fixView(),
+        station: this.#stationView(),
         why,
         next,
         uptimeSeconds: this.#uptime(),
       },
       columns,
     );
+  }
+
+  /** The pipeline has no clock: how old its newest fix is, is said here. */
+  #fixView(): FixView | null {
+    const fix = this.#fix;
+    if (fix === null) return null;
+    const ageMs = performance.now() - this.#epochAt;
+    const { own, assurance } = fix;
+    return {
+      assurance,
+      own: own === null ? null : { satellites: own.satellites.length, raim: own.raim },
+      ageSeconds: ageMs / 1000,
+      isNow: this.connection.phase === "alive" && ageMs < COMING_MS,
+      first: this.#firstFix,
+    };
+  }
+
+  #stationView(): LiveStatus["station"] {
+    const { station } = this;
+    if (station === null && this.#stationFault === null) return null;
+    const counts = peerCounts(this.#pushed(), station?.witnessStatus() ?? []);
+    return { fault: this.#stationFault, leaves: station?.log.size ?? 0, ...counts };
+  }
+
+  #pushed(): DeliveryStatus[] {
+    return (this.emission?.status().consumers ?? []).filter(
+      (consumer): consumer is DeliveryStatus => consumer.state !== "pull",
+    );
+  }
+
+  #peerTick(now: number): void {
+    if (now - this.#peersAt < PEERS_MS) return;
+    this.#peersAt = now;
+    const told = this.#peers.look(this.#pushed(), this.station?.witnessStatus() ?? [], now);
+    for (const { name, severity, message, peer } of told) this.#event(name, severity, message, { peer });
   }
 
   #receiverWords(): string {
@@ -792,10 +838,12 @@ class Daemon implements RunningDaemon {
 
   #heard(): { svid: number; authenticated: boolean; fresh: boolean }[] {
     const { now } = this.live.pipeline.engine;
+    // The signal's time stands still with it: only this clock tells that nothing comes any more.
+    const comes = this.connection.phase === "alive" && performance.now() - this.#pageAt < COMING_MS;
     return this.live.pipeline.satellites().map(({ svid, lastPage, authenticated }) => ({
       svid,
       authenticated: authenticated !== null,
-      fresh: lastPage !== null && now - lastPage < 60,
+      fresh: comes && lastPage !== null && now - lastPage < 60,
     }));
   }
 
@@ -855,6 +903,19 @@ function knownReceiver(folder: string): { readonly uniqueId: string | null } | n
   } catch {
     return null;
   }
+}
+
+/** What a run came to, for people; `lost` is null where nothing was recorded. */
+export function stopWords(
+  fixes: Readonly<Record<string, number>>,
+  bytes: number,
+  lost: number | null,
+): string {
+  const count = (value: number): string => value.toLocaleString("en-US");
+  const graded = Object.entries(fixes).filter(([, made]) => made > 0);
+  const made = graded.length === 0 ? "no" : graded.map(([grade, n]) => `${count(n)} ${grade}`).join(", ");
+  const kept = lost === null ? "not recorded" : lost === 0 ? "none lost" : `${count(lost)} not recorded`;
+  return `${made} fixes; ${count(bytes)} bytes, ${kept}`;
 }
 
 function seconds(ms: number): string {

@@ -1,14 +1,14 @@
 /** The emission of a daemon: consumers from the configuration, the station's log and the store behind it. */
-import { OsnmadError } from "../errors.js";
 import { createHmac } from "node:crypto";
 import type { Config } from "../daemon/config.js";
 import type { Transport } from "../emit/delivery.js";
 import { Emission, type ConsumerOptions } from "../emit/emission.js";
 import { storedFixes } from "../emit/store-fixes.js";
-import { webhook } from "../emit/webhook.js";
+import { OsnmadError } from "../errors.js";
 import type { StationLog } from "../station/station-log.js";
 import type { Station } from "../station/station.js";
 import type { Store } from "../store/store.js";
+import { assertNamesDiffer, pushTo } from "./outside-peers.js";
 
 /** Throws OSN_CONFIG_INVALID for consumers that cannot be, OSN_STATE_* where the outbox cannot be opened. */
 export async function openEmission(
@@ -26,9 +26,7 @@ export async function openEmission(
     // The client is loaded only where there is a broker.
     consumers.push({ name: "nats", purpose: "federation", transport: await natsOf(config, log) });
   }
-  const names = consumers.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw new OsnmadError("OSN_CONFIG_INVALID", `emit: ${twice} is there twice.`);
+  assertNamesDiffer(consumers.map(({ name }) => name));
   const fixes = storedFixes(store, () => store.runs.page({ limit: 4 }).items.map(({ id }) => id));
   return new Emission({ log, directory: log.directory, consumers, fixes, onFault });
 }
@@ -57,15 +55,4 @@ async function natsOf(config: Config["emit"], log: StationLog): Promise<Transpor
     secret: createHmac("sha256", log.receiverSalt).update("osnmad nats message id").digest(),
     ...(config.nats_create ? { create: { ...DEFAULT_STREAM, replicas } } : {}),
   });
-}
-
-/** `<url>` or `<url> <token>`; the address is the consumer's name, so a new one begins anew. */
-function pushTo(text: string, purpose: "prover" | "federation"): ConsumerOptions {
-  const [url, token] = text.split(" ") as [string, string | undefined];
-  try {
-    return { name: url, purpose, transport: webhook({ url, purpose, token }) };
-  } catch (error) {
-    if (!(error instanceof OsnmadError)) throw error;
-    throw new OsnmadError("OSN_CONFIG_INVALID", `emit.${purpose}_push: ${error.message}`, { cause: error });
-  }
 }

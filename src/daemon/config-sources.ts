@@ -20,6 +20,16 @@ const OTHER_VARIABLES: ReadonlySet<string> = new Set([
   "OSNMAD_TEST_PORT",
 ]);
 
+/** What a pattern of the schema stands for. */
+const FORMS: Readonly<Record<string, string>> = {
+  "receiver.unique_id": "10 to 12 hexadecimal digits",
+  "station.witnesses": '"<url> <key>"',
+  "emit.prover_push": '"<url>" or "<url> <token>", the URL with unix:/, http:// or https://',
+  "emit.prover_pull": "a name of letters, digits, dots, dashes and underscores, at most 64",
+  "emit.federation_push": '"<url>" or "<url> <token>", the URL with unix:/, http:// or https://',
+  "emit.nats": "nats://host:port or tls://host:port",
+};
+
 export interface ConfigInputs {
   /** Path as the user gave it; null for the usual places. */
   readonly file: string | null;
@@ -43,7 +53,8 @@ export function loadConfig({ file, environment, home, flags }: ConfigInputs): Lo
   const said = new Map<string, string>();
   const tree = path === null ? {} : readToml(path);
   for (const name of namesIn(tree)) said.set(name, path ?? "");
-  for (const [name, value, variable] of fromEnvironment(environment)) {
+  const faults: string[] = [];
+  for (const [name, value, variable] of fromEnvironment(environment, faults)) {
     set(tree, name, value);
     said.set(name, variable);
   }
@@ -52,7 +63,7 @@ export function loadConfig({ file, environment, home, flags }: ConfigInputs): Lo
     set(tree, name, value);
     said.set(name, "the command line");
   }
-  return { config: checked(tree, said, path), file: path, said };
+  return { config: checked(tree, said, path, faults), file: path, said };
 }
 
 /** Where a file is looked for without being named: /etc/osnmad, then the user's own configuration folder. */
@@ -82,6 +93,7 @@ function readToml(path: string): Record<string, unknown> {
 /** OSNMAD_RECEIVER__PORT is receiver.port; two underscores stand for the dot. */
 function* fromEnvironment(
   environment: ConfigInputs["environment"],
+  faults: string[],
 ): Generator<[name: string, value: unknown, variable: string]> {
   const rows = new Map(optionRows().map((row) => [variableOf(row.name), row]));
   for (const [variable, text] of Object.entries(environment)) {
@@ -89,7 +101,9 @@ function* fromEnvironment(
     const row = rows.get(variable);
     if (row !== undefined) yield [row.name, valueOf(text, row), variable];
     // A variable without a section's two underscores belongs to something else.
-    else if (variable.includes("__")) throw invalid(variable, "there is no such option");
+    else if (variable.includes("__")) {
+      faults.push(`${variable}: there is no such option${suggestion(variable, [...rows.keys()])}.`);
+    }
   }
 }
 
@@ -140,26 +154,41 @@ function namesIn(tree: Record<string, unknown>, prefix = ""): string[] {
 function checked(
   tree: Record<string, unknown>,
   said: ReadonlyMap<string, string>,
-  path: string | null,
+  file: string | null,
+  faults: string[],
 ): Config {
+  const rows = new Map(optionRows().map((row) => [row.name, row]));
+  const names = [
+    ...new Set([...rows.keys()].flatMap((name) => [name, name.slice(0, name.lastIndexOf("."))])),
+  ];
+  const told = new Set<string>();
   const whole: unknown = Value.Default(ConfigSchema, structuredClone(tree));
   for (const { keyword, instancePath, message, params } of Value.Errors(ConfigSchema, whole)) {
-    // An element of a list was said where the list was.
-    const name = instancePath
-      .slice(1)
-      .replaceAll("/", ".")
-      .replace(/\.\d+$/, "");
+    const path = instancePath.slice(1).replaceAll("/", ".");
+    const isItem = /\.\d+$/.test(path) && rows.has(path.replace(/\.\d+$/, ""));
+    const name = isItem ? path.slice(0, path.lastIndexOf(".")) : path;
     // Told by the next error, with the name of the property.
     if (keyword === "additionalProperties") continue;
-    const where = said.get(name) ?? path ?? "the configuration";
-    if (keyword === "boolean") throw invalid(where, `there is no option "${name}"`);
+    // The first of a name says it; the others are of the same value.
+    if (told.has(path)) continue;
+    told.add(path);
+    const where = said.get(name) ?? file ?? "the configuration";
+    if (keyword === "boolean") {
+      faults.push(`${where}: there is no option "${name}"${suggestion(name, names)}.`);
+      continue;
+    }
+    const row = rows.get(name);
     const allowed = (params as { allowedValues?: readonly string[] }).allowedValues;
-    const row = optionRows().find((option) => option.name === name);
-    const expected = row === undefined ? message : allowed === undefined ? `expected ${row.type}` : row.type;
-    throw invalid(
-      where,
-      `${name}: ${expected}${row === undefined ? "" : `, not ${JSON.stringify(at(whole, name))}`}`,
+    const words = keyword === "pattern" ? FORMS[name] : allowed === undefined ? row?.type : undefined;
+    const expected = words === undefined ? (row?.type ?? message) : `expected ${words}`;
+    faults.push(
+      `${where}: ${name}: ${expected}${row === undefined ? "" : `, not ${shown(at(whole, path), name)}`}.`,
     );
+  }
+  if (faults.length === 1) throw new OsnmadError("OSN_CONFIG_INVALID", faults[0]);
+  if (faults.length > 1) {
+    const lines = faults.map((fault) => `\n  ${fault}`).join("");
+    throw new OsnmadError("OSN_CONFIG_INVALID", `The configuration has ${faults.length} faults:${lines}`);
   }
   return whole as Config;
 }
@@ -174,6 +203,30 @@ function at(tree: unknown, name: string): unknown {
     );
 }
 
-function invalid(where: string, what: string): OsnmadError {
-  return new OsnmadError("OSN_CONFIG_INVALID", `${where}: ${what}.`);
+/** A value as it was said, without a token behind an address. */
+function shown(value: unknown, name: string): string {
+  const isAddress = typeof value === "string" && name.startsWith("emit.");
+  return JSON.stringify(isAddress ? value.replace(/ .*$/, " ...") : value);
+}
+
+/** The known name that is nearest to what was written, where one is near. */
+function suggestion(name: string, known: readonly string[]): string {
+  const nearest = known
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  return nearest.distance <= Math.max(2, name.length / 5) ? `; did you mean "${nearest.candidate}"?` : "";
+}
+
+/** Letters put in, left out or replaced. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1] + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[to.length];
 }

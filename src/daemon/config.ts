@@ -4,6 +4,7 @@
  */
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
+import { DEFAULT_DRIFT_PPM } from "../time/clock-model.js";
 import { WatchThresholdsSchema } from "../watch/threshold-schema.js";
 import type { WatchThresholds } from "../watch/thresholds.js";
 
@@ -70,7 +71,7 @@ export const ConfigSchema = Type.Object(
       }),
     }),
     http: section("The HTTP server.", {
-      enabled: Type.Boolean({ default: true, description: "Whether there is one." }),
+      enabled: Type.Boolean({ default: true, description: "Whether there is an HTTP server." }),
       host: Type.String({ minLength: 1, default: "127.0.0.1", description: "Address to listen on." }),
       port: Type.Integer({
         minimum: 0,
@@ -181,7 +182,7 @@ export const ConfigSchema = Type.Object(
       drift_ppm: Type.Number({
         minimum: 0,
         maximum: 10_000,
-        default: 50,
+        default: DEFAULT_DRIFT_PPM,
         description: "How fast the bound grows while the clock is not synchronised, microseconds a second.",
       }),
       accept_reference_clock: Type.Boolean({
@@ -227,7 +228,8 @@ export const ConfigSchema = Type.Object(
     station: section("The log in which the station commits to what it hears (docs/station-log.md).", {
       enabled: Type.Boolean({
         default: true,
-        description: "Whether there is one. Its public part does not tell where the station is.",
+        description:
+          "Whether the station keeps such a log. Its public part does not tell where the station is.",
       }),
       witnesses: Type.Array(Type.String({ pattern: "^https?://\\S+ \\S+$" }), {
         default: [],
@@ -253,7 +255,7 @@ export const ConfigSchema = Type.Object(
       prover_push: Type.Array(Type.String({ pattern: "^(unix:/|https?://)\\S*( \\S+)?$" }), {
         default: [],
         description:
-          'Residency provers, who get coordinates: "unix:/path", "http://127.0.0.1:port/path", or "https://... <token>".',
+          'Residency provers, who get coordinates: "unix:/path of the socket", "unix:/socket:/path of the request", "http://127.0.0.1:port/path", or "https://... <token>".',
       }),
       prover_pull: Type.Array(Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" }), {
         default: [],
@@ -313,6 +315,34 @@ export const ConfigSchema = Type.Object(
 );
 
 export type Config = Static<typeof ConfigSchema>;
+
+/**
+ * The schema as it is for a file: what has a default may be left out. `ConfigSchema` itself is of the whole, with every
+ * default in its place.
+ */
+export function publishedSchema(): Record<string, unknown> {
+  const published = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(published);
+    if (typeof node !== "object" || node === null) return node;
+    const { properties, required, ...rest } = node as {
+      properties?: Record<string, { default?: unknown }>;
+      required?: readonly string[];
+    };
+    const left = (required ?? []).filter((name) => properties?.[name]?.default === undefined);
+    return {
+      ...Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, published(value)])),
+      ...(properties === undefined
+        ? {}
+        : {
+            properties: Object.fromEntries(
+              Object.entries(properties).map(([name, child]) => [name, published(child)]),
+            ),
+          }),
+      ...(left.length > 0 ? { required: left } : {}),
+    };
+  };
+  return published(ConfigSchema) as Record<string, unknown>;
+}
 
 export interface OptionRow {
   /** As in TOML, with its section: `receiver.port`. */

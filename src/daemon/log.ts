@@ -53,7 +53,11 @@ export function readable(line: string): string {
   const time = new Date(Number(entry["time"])).toISOString().slice(11, 19);
   const level = LEVEL_WORDS[Number(entry["level"])] ?? "";
   const fields = Object.entries(entry)
-    .filter(([key]) => !LEFT_OUT.has(key))
+    // Whole objects are for machines.
+    .filter(
+      ([key, value]) =>
+        !LEFT_OUT.has(key) && (typeof value !== "object" || Array.isArray(value) || value === null),
+    )
     .map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const text = [String(entry["msg"] ?? ""), ...fields].join("  ");
   return `${time} ${level.padEnd(5)} ${text}`.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, "?");

@@ -15,11 +15,33 @@ export interface ViewState {
     readonly authenticated: boolean;
     readonly fresh: boolean;
   }[];
+  /** Pages that came while nothing told their time; 0 as soon as there is one. */
+  readonly pagesWithoutTime: number;
   readonly osnma: string;
-  readonly fix: string;
+  readonly fix: FixView | null;
+  readonly station: StationView | null;
   readonly why: string | null;
   readonly next: string;
   readonly uptimeSeconds: number;
+}
+
+export interface FixView {
+  readonly assurance: string;
+  /** Satellites and RAIM of the own position; null where there is none. */
+  readonly own: { readonly satellites: number; readonly raim: string } | null;
+  readonly ageSeconds: number;
+  /** Whether it can still be called the present one. */
+  readonly isNow: boolean;
+  readonly first: { readonly assurance: string; readonly afterSeconds: number } | null;
+}
+
+export interface StationView {
+  /** Why there is none though the configuration has one. */
+  readonly fault: string | null;
+  readonly leaves: number;
+  readonly witnesses: number;
+  readonly witnessesReached: number;
+  readonly consumersDead: number;
 }
 
 /** The block, without styles and not wider than `columns`. */
@@ -33,19 +55,52 @@ export function viewLines(state: ViewState, columns: number): string[] {
     `${state.version}  ${state.mode}  ${duration(state.uptimeSeconds)}${state.url === null ? "" : `  ${state.url}`}`,
     `receiver    ${state.receiver}`,
     `clock       ${state.clock}`,
-    `satellites  ${fresh.length} heard, ${authenticated} authenticated${named.length > 0 ? `: ${named.join(" ")}` : ""}`,
+    `satellites  ${
+      state.pagesWithoutTime > 0
+        ? `no time yet, ${state.pagesWithoutTime} pages came`
+        : `${fresh.length} heard, ${authenticated} authenticated${named.length > 0 ? `: ${named.join(" ")}` : ""}`
+    }`,
     `OSNMA       ${state.osnma}`,
-    `fix         ${state.fix}`,
+    `fix         ${fixWords(state.fix)}`,
+    ...(state.station === null ? [] : [`station     ${stationWords(state.station)}`]),
     ...(state.why === null ? [] : [`why         ${state.why}`]),
     `next        ${state.next}`,
   ];
   return lines.map((line) => fit(line.replace(/[^\x20-\x7e]/g, "?"), columns));
 }
 
+export function fixWords(fix: FixView | null): string {
+  if (fix === null) return "none yet";
+  const { assurance, own, ageSeconds, isNow, first } = fix;
+  if (!isNow) return `none now; the last was ${assurance}, ${ago(ageSeconds)} ago`;
+  const from = own === null ? "" : `, ${own.satellites} satellites, RAIM ${own.raim}`;
+  const since = first === null ? "" : `  (first ${first.assurance} after ${duration(first.afterSeconds)})`;
+  return `${assurance}${from}${since}`;
+}
+
+export function stationWords(station: StationView): string {
+  const { fault, leaves, witnesses, witnessesReached, consumersDead } = station;
+  if (fault !== null) return "none in this run; the log says why";
+  return [
+    `${leaves} ${leaves === 1 ? "leaf" : "leaves"}`,
+    ...(witnesses === 0
+      ? []
+      : [`${witnessesReached} of ${witnesses} ${witnesses === 1 ? "witness" : "witnesses"}`]),
+    ...(consumersDead === 0
+      ? []
+      : [`${consumersDead} ${consumersDead === 1 ? "consumer" : "consumers"} dead`]),
+  ].join(", ");
+}
+
+function ago(seconds: number): string {
+  return seconds < 100 ? `${Math.round(seconds)} s` : duration(seconds);
+}
+
 /** A block of lines at the foot of a terminal. */
 export class TerminalBlock {
   readonly #out: Writable & { columns?: number };
-  #drawn = 0;
+  /** Lengths of the lines that stand there. */
+  #drawn: readonly number[] = [];
 
   constructor(out: Writable & { columns?: number }) {
     this.#out = out;
@@ -57,17 +112,20 @@ export class TerminalBlock {
 
   draw(lines: readonly string[]): void {
     this.#out.write(`${this.#erasing()}${lines.join("\n")}\n`);
-    this.#drawn = lines.length;
+    this.#drawn = lines.map((line) => line.length);
   }
 
   /** A line that stays, above the block; the block is drawn again next time. */
   above(line: string): void {
     this.#out.write(`${this.#erasing()}${line}\n`);
-    this.#drawn = 0;
+    this.#drawn = [];
   }
 
   #erasing(): string {
-    return this.#drawn === 0 ? "" : `\u001b[${this.#drawn}A\u001b[J`;
+    // A terminal that was made narrower has wrapped what stands there; an echoed ^C has moved the cursor.
+    const { columns } = this;
+    const rows = this.#drawn.reduce((sum, length) => sum + Math.max(1, Math.ceil(length / columns)), 0);
+    return rows === 0 ? "\r\u001b[J" : `\r\u001b[${rows}A\u001b[J`;
   }
 }
 

@@ -36,7 +36,9 @@ export function problemOf(
     status,
     detail,
     code,
-    remedy,
+    // The table's is for those who typed a command.
+    remedy:
+      code === "OSN_USAGE" ? "See /openapi.json for what this server takes; nothing was changed." : remedy,
   };
 }
 

@@ -295,6 +295,19 @@ export const LiveSchema = withId(
         },
         { description: "What arrived since the start" },
       ),
+      station: nullable(
+        Type.Object(
+          {
+            fault: nullable(Type.String({ description: "Why there is no log in this run" })),
+            leaves: Count,
+            witnesses: Count,
+            witnessesReached: Type.Integer({ minimum: 0, description: "That cosigned and answer" }),
+            consumers: Type.Integer({ minimum: 0, description: "That are pushed to" }),
+            consumersDead: Type.Integer({ minimum: 0, description: "That take nothing now" }),
+          },
+          { description: "The station's log; null where the configuration has none" },
+        ),
+      ),
       recording: nullable(
         Type.Object({
           recording: Type.Boolean(),

@@ -168,7 +168,9 @@ class SerialLink implements ByteLink {
 
   #ended(error: Error | null): void {
     this.#release();
-    const why = error === null ? null : linkLost(this.name, error);
+    // The word of a terminal whose other end is gone is that of a read which nothing can answer.
+    const isHangUp = error !== null && /bad file descriptor|input\/output error/i.test(error.message);
+    const why = error === null ? null : linkLost(this.name, isHangUp ? "hung up" : error);
     for (const reject of this.#waiting) reject(why ?? linkLost(this.name, "the port is closed"));
     this.#waiting.clear();
     this.#listeners.end(why);

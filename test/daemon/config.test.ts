@@ -1,10 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "smol-toml";
+import type { TSchema } from "typebox";
+import Value from "typebox/value";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ConfigSchema, optionRows, RELOADABLE } from "../../src/daemon/config.js";
+import { assertRunnable, configurationFaults } from "../../src/cli/runnable.js";
+import { ConfigSchema, optionRows, publishedSchema, RELOADABLE } from "../../src/daemon/config.js";
 import { loadConfig, variableOf } from "../../src/daemon/config-sources.js";
 import { optionTable } from "../../src/daemon/option-table.js";
+import { formatVerifierKey } from "../../src/station/note.js";
+import { testKey, witnessKey } from "../station/keys.js";
 import { docText } from "../docs/markdown.js";
 
 describe("the configuration", () => {
@@ -87,6 +93,79 @@ describe("the configuration", () => {
     );
     expect(refusal(null, { OSNMAD_HTTP__PORT: "many" })).toContain("OSNMAD_HTTP__PORT");
     expect(refusal(null, { OSNMAD_HTTP__PROT: "1" })).toContain("OSNMAD_HTTP__PROT");
+  });
+
+  it("tells all faults at once, and what may have been meant", () => {
+    const toml = '[reciever]\nport = "x"\n[http]\nport = 70000\nhots = "a"\n[emit]\nnats = ["http://a"]\n';
+    let message = "";
+    try {
+      load(toml, { OSNMAD_LOG__LEVLE: "info" });
+    } catch (error) {
+      ({ message } = error as Error);
+    }
+    expect(message).toContain("has 5 faults");
+    expect(message).toContain('no option "reciever"; did you mean "receiver"?');
+    expect(message).toContain('no option "http.hots"; did you mean "http.host"?');
+    expect(message).toContain(
+      'OSNMAD_LOG__LEVLE: there is no such option; did you mean "OSNMAD_LOG__LEVEL"?',
+    );
+    expect(message).toContain("http.port: expected integer");
+    expect(message).toContain('emit.nats: expected nats://host:port or tls://host:port, not "http://a"');
+  });
+
+  it("refuses what no run can begin with, each option being right by itself", () => {
+    const witness = `http://127.0.0.1:1 ${formatVerifierKey(witnessKey("w.example/w", testKey("w")))}`;
+    const faults = (flags: Record<string, unknown>): string[] =>
+      configurationFaults(load(null, {}, flags).config).map(({ code, message }) => `${code} ${message}`);
+    expect(faults({})).toEqual([]);
+    expect(faults({ "station.witnesses": [witness], "station.needed": 1 })).toEqual([]);
+    expect(faults({ "emit.prover_push": ["unix:/run/prover.sock:/fixes", "https://a.example/x t"] })).toEqual(
+      [],
+    );
+    for (const [flags, told] of [
+      [{ "emit.prover_push": ["http://example.org/x tok"] }, /would get coordinates/],
+      [{ "emit.prover_push": ["https://example.org/x"] }, /would get coordinates/],
+      [
+        { "emit.federation_push": ["https://a.example"], "emit.nats": ["tls://b"], "station.enabled": false },
+        /^OSN_CONFIG_INVALID emit: what is sent/,
+      ],
+      [{ "emit.federation_push": ["https://a.example", "https://a.example t"] }, /is there twice/],
+      [{ "station.witnesses": ["http://127.0.0.1:1 bad"] }, /"<url> <key>"/],
+      [{ "station.witnesses": [witness, witness] }, /Two witnesses have/],
+      [{ "station.witnesses": [witness], "station.needed": 3 }, /of 1 witnesses 3 cannot/],
+      [{ "http.host": "0.0.0.0" }, /^OSN_LISTEN_REFUSED http\.host: 0\.0\.0\.0/],
+      [{ "http.host": "example.org", "http.allow_remote": true }, /is not an IP address/],
+      [{ "time.assume_synchronised": true }, /needs time\.bound_seconds/],
+    ] as const) {
+      expect(faults(flags), JSON.stringify(flags)).toEqual([expect.stringMatching(told)]);
+    }
+    const two = load(null, {}, { "http.host": "0.0.0.0", "time.assume_synchronised": true }).config;
+    expect(() => {
+      assertRunnable(two);
+    }).toThrow(/has 2 faults:\n {2}http\.host.*\n {2}time\.assume/);
+  });
+
+  it("has a schema that takes every file of this repository, and refuses what is unknown", () => {
+    const schema = JSON.parse(JSON.stringify(publishedSchema())) as TSchema;
+    const faults = (toml: string): string[] =>
+      [...Value.Errors(schema, parse(toml))].map(({ instancePath, message }) => `${instancePath} ${message}`);
+    const documents = [
+      "configuration.md",
+      "emission.md",
+      "witness.md",
+      "live.md",
+      "time.md",
+      "station-log.md",
+    ];
+    const examples = documents.flatMap((name) =>
+      [...docText(name).matchAll(/```toml\n([^]*?)```/g)].map(([, toml]) => toml),
+    );
+    expect(examples.length).toBeGreaterThan(0);
+    for (const toml of [readFileSync("packaging/osnmad.toml", "utf8"), "", ...examples]) {
+      expect(faults(toml), toml).toEqual([]);
+    }
+    expect(faults("[reciever]\n")).not.toEqual([]);
+    expect(faults("[http]\nport = 70000\n")).not.toEqual([]);
   });
 
   it("that is named and not there is an error, one in the usual places is not", () => {

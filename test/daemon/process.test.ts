@@ -136,7 +136,7 @@ describe("osnmad run", () => {
       }
       run.child.kill("SIGTERM");
       expect(await run.ended).toEqual({ code: 0, signal: null });
-      const end = said(run, '"msg":"stopped"')!;
+      const end = said(run, '"msg":"stopped: ')!;
       const { line, counts, queue } = end as unknown as {
         line: NonNullable<StatusRecord["live"]>["line"];
         counts: StatusRecord["counts"];

@@ -7,8 +7,9 @@ import { loadConfig, type LoadedConfig } from "../../daemon/config-sources.js";
 import { OsnmadError } from "../../errors.js";
 import type { DaemonOptions } from "../daemon.js";
 import { defaultDataDirectory } from "../data-directory.js";
+import { assertRunnable } from "../runnable.js";
 import { stopOnSignal } from "../serving.js";
-import { startMaterial } from "../trust-options.js";
+import { startMaterial, type TrustFlags } from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 
 interface RunFlags {
@@ -108,6 +109,17 @@ export function addressOf(text: string): { host: string; port: number } {
   return { host: match[1] ?? match[2] ?? "127.0.0.1", port: Number(match[3]) };
 }
 
+/** Key files that the configuration names; none of them where it leaves the built-in keys in force. */
+export function trustFilesOf({
+  trust,
+}: LoadedConfig["config"]): Pick<TrustFlags, "merkle" | "publicKey" | "rootKey"> {
+  return {
+    ...(trust.merkle.length > 0 ? { merkle: trust.merkle } : {}),
+    ...(trust.public_key.length > 0 ? { publicKey: trust.public_key } : {}),
+    ...(trust.root_key === undefined ? {} : { rootKey: trust.root_key }),
+  };
+}
+
 /** $STATE_DIRECTORY is systemd's word for where a service keeps its data. */
 export function dataDirectoryOf({ config }: LoadedConfig): string {
   return config.data_dir ?? process.env["STATE_DIRECTORY"] ?? defaultDataDirectory(process.env, homedir());
@@ -115,6 +127,13 @@ export function dataDirectoryOf({ config }: LoadedConfig): string {
 
 export function load(file: string | undefined, flags: Record<string, unknown>): LoadedConfig {
   return loadConfig({ file: file ?? null, environment: process.env, home: homedir(), flags });
+}
+
+/** As a run takes it. Throws OSN_CONFIG_INVALID, OSN_CONFIG_UNREADABLE, OSN_LISTEN_REFUSED. */
+export function loadRunnable(file: string | undefined, flags: Record<string, unknown>): LoadedConfig {
+  const loaded = load(file, flags);
+  assertRunnable(loaded.config);
+  return loaded;
 }
 
 /** A block on a terminal, plain lines where they are asked for; else the log tells. */
@@ -126,13 +145,11 @@ function viewOf({ json, lines }: RunFlags): NonNullable<DaemonOptions["view"]> |
 
 async function run(flags: RunFlags): Promise<void> {
   const named = namedFlags(flags);
-  const loaded = load(flags.config, named);
+  const loaded = loadRunnable(flags.config, named);
   const { config } = loaded;
   const dataDirectory = dataDirectoryOf(loaded);
   const material = startMaterial({
-    ...(config.trust.merkle.length > 0 ? { merkle: config.trust.merkle } : {}),
-    ...(config.trust.public_key.length > 0 ? { publicKey: config.trust.public_key } : {}),
-    ...(config.trust.root_key === undefined ? {} : { rootKey: config.trust.root_key }),
+    ...trustFilesOf(config),
     trust: true,
     state: dataDirectory,
     rule: config.osnma.rule,
@@ -188,7 +205,7 @@ async function run(flags: RunFlags): Promise<void> {
       view: viewOf(flags),
       onStarted: (daemon) => {
         onHangup.reload = () => {
-          daemon.tryReload(() => load(flags.config, named).config);
+          daemon.tryReload(() => loadRunnable(flags.config, named).config);
         };
       },
     });

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import type { LoadedConfig } from "../../daemon/config-sources.js";
 import { OsnmadError } from "../../errors.js";
+import { configurationFaults } from "../runnable.js";
 import { load } from "../commands/run.js";
 import { ok, problem, warning, type Check } from "./check.js";
 
@@ -23,6 +24,11 @@ export function checkConfiguration(
 }
 
 function configurationCheck({ file, config, said }: LoadedConfig): Check {
+  // What may be listened on has a check of its own.
+  const faults = configurationFaults(config).filter(({ code }) => code !== "OSN_LISTEN_REFUSED");
+  if (faults.length > 0) {
+    return problem("configuration", faults.map(({ message }) => message).join(" "), faults[0].remedy);
+  }
   if (file === null) {
     return ok("configuration", `no file; ${said.size === 0 ? "defaults" : `${said.size} option(s) set`}`);
   }
