@@ -182,6 +182,76 @@ describe.skipIf(!present && !needed)(
       expect(root).toEqual(Buffer.from(log.checkpoint!.root));
     }, 60_000);
 
+    it("finds out a broker that keeps the last messages back, and is stopped by no address that never answers", async () => {
+      const server = new Broker();
+      onTestFinished(() => server.kill());
+      await server.start();
+      await ensureStream({ servers: server.servers });
+      const directory = testFolder();
+      const log = openLog(join(directory, "log"));
+      const emission = new Emission({ log, directory, flush: false, consumers: [] });
+      const app = fastify({ forceCloseConnections: true });
+      stationRoutes(app, { station: { log } as Station });
+      const url = await app.listen({ host: "127.0.0.1", port: 0 });
+      onTestFinished(async () => {
+        await app.close();
+        await emission.close();
+        log.close();
+      });
+      await addSubframes(log, 0, 22);
+      emission.notify();
+      await emission.taken();
+      const transport = new NatsTransport({ servers: server.servers, station: log.station });
+      await transport.send(emission.outbox.after("federation", 0, 3));
+      await transport.close();
+      const consumer = new Consumer({
+        stations: [
+          { key: log.key, witnesses: [], needed: 1, marginSeconds: 5, leapSeconds: 18, keyOffsetSeconds: 0 },
+        ],
+        store: null,
+        onVerdict: () => undefined,
+      });
+      const never = new HttpSource({
+        url: "http://127.0.0.1:9",
+        fetch: (_, init) =>
+          new Promise((_resolve, reject) => {
+            init?.signal?.addEventListener("abort", () => {
+              reject(new Error("given up"));
+            });
+          }),
+      });
+      const stop = new AbortController();
+      const following = followNats(consumer, {
+        servers: server.servers,
+        signal: stop.signal,
+        sources: [never, new HttpSource({ url })],
+        compareMs: 200,
+      });
+      await expect.poll(() => consumer.status()[0].proven, { timeout: 30_000 }).toBe(23);
+      stop.abort();
+      await following;
+      expect(consumer.status()).toMatchObject([{ leaves: 23, lies: 0 }]);
+    }, 60_000);
+
+    it("reads a new stream from its beginning, also where it is longer than the old one was", async () => {
+      const { server, emission, grow, delivered, consume } = await begin();
+      await grow(0, 2);
+      await delivered();
+      expect((await consume()).status).toMatchObject({ leaves: 3, proven: 3 });
+      await server.kill();
+      server.lose();
+      await server.start();
+      await ensureStream({ servers: server.servers });
+      await grow(2, 3);
+      await delivered();
+      // What was in the old stream, sent again behind it: more than the position that was reached there.
+      const again = new NatsTransport({ servers: server.servers, station: emission.log.station });
+      await again.send(emission.outbox.after("federation", 0, 4));
+      await again.close();
+      const { status } = await consume([]);
+      expect(status).toMatchObject({ leaves: 6, proven: 6, lies: 0 });
+    }, 60_000);
+
     it("stores what is sent twice once", async () => {
       const { server, emission, grow, delivered, consume } = await begin();
       await grow(0, 2);
