@@ -28,6 +28,8 @@ const FINAL_AFTER = 13;
 /** More than the maker of a proof looks back, and a fix waits: some four hours. */
 const KEPT_LEAVES = 512;
 const MAX_LINES = 32;
+/** Fixes that wait, with their evidence; beyond, the oldest is judged by what there is. */
+const MAX_WAITING_BYTES = 1 << 28;
 
 export interface FixVerdict {
   readonly type: "fix";
@@ -73,6 +75,7 @@ export class FixFollower {
   #first: Uint8Array | null = null;
   readonly #rotations: Uint8Array[] = [];
   readonly #waiting = new Map<string, Waiting>();
+  #waitingBytes = 0;
   readonly #done = new Set<string>();
   readonly #counts = { A: 0, B: 0, C: 0, notGenuine: 0, unverified: 0 };
 
@@ -92,7 +95,7 @@ export class FixFollower {
     if (envelope === null) return [];
     const { verdicts: told, standing } = this.follower.judge(envelope);
     if (standing === "stranger") return [];
-    return [...told, ...this.#take(envelope, told), ...this.#judge(told)];
+    return [...told, ...this.#take(envelope, told), ...this.#judge(told), ...this.#makeRoom()];
   }
 
   /** Leaves that nobody sent any more, from the station's tiles. */
@@ -119,8 +122,9 @@ export class FixFollower {
         return this.#open(statement);
       case "fix": {
         const key = `${statement.index} ${statement.slot}`;
-        if (!this.#done.has(key) && !this.#waiting.has(key))
-          this.#waiting.set(key, { statement, told: null });
+        if (this.#done.has(key) || this.#waiting.has(key)) return [];
+        this.#waiting.set(key, { statement, told: null });
+        this.#waitingBytes += bytesIn(statement);
         return [];
       }
       case "checkpoint": {
@@ -205,12 +209,26 @@ export class FixFollower {
     return verdicts;
   }
 
+  #makeRoom(): FixVerdict[] {
+    const verdicts: FixVerdict[] = [];
+    for (const [key, waiting] of this.#waiting) {
+      if (this.#waitingBytes <= MAX_WAITING_BYTES) break;
+      verdicts.push(...this.#tell(key, waiting, true));
+    }
+    return verdicts;
+  }
+
+  #settle(key: string, { statement }: Waiting): void {
+    this.#waiting.delete(key);
+    this.#waitingBytes -= bytesIn(statement);
+    this.#done.add(key);
+  }
+
   #tell(key: string, waiting: Waiting, final: boolean): FixVerdict[] {
     const verdict = this.#verdictOn(waiting.statement, final);
     // It claims nothing, so there is nothing to say of it.
     if (verdict.assurance === "unverified") {
-      this.#waiting.delete(key);
-      this.#done.add(key);
+      this.#settle(key, waiting);
       this.#counts.unverified++;
       return [];
     }
@@ -220,8 +238,7 @@ export class FixFollower {
       waiting.told = verdict.class;
       return [verdict];
     }
-    this.#waiting.delete(key);
-    this.#done.add(key);
+    this.#settle(key, waiting);
     this.#counts[verdict.class ?? "notGenuine"]++;
     return [{ ...verdict, final: true }];
   }
@@ -277,6 +294,10 @@ export class FixFollower {
       keyLeaves: () => ({ first: this.#first ?? nothing, rotations: this.#rotations }),
     };
   }
+}
+
+function bytesIn({ record, evidence }: FixStatement): number {
+  return record.length + (evidence?.length ?? 0);
 }
 
 /** Throws for what is no JSON. What the parts are worth is judged later. */
