@@ -31,6 +31,15 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** What a node that reads needs, as docs/emission.md says. */
+const NODE = `[
+  "$JS.API.INFO", "$JS.API.STREAM.INFO.OSNMAD", "$JS.API.CONSUMER.CREATE.OSNMAD.>", "$JS.API.CONSUMER.INFO.OSNMAD.>",
+  "$JS.API.CONSUMER.MSG.NEXT.OSNMAD.>", "$JS.API.CONSUMER.DELETE.OSNMAD.>"
+]`;
+
+/** And who makes the stream. */
+const MAKER = '["$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.CREATE.OSNMAD"]';
+
 class Broker {
   readonly folder = testFolder();
   port = 0;
@@ -334,8 +343,9 @@ describe.skipIf(!present && !needed)(
       const pair = nkeys.createUser();
       const rights = (id: string) => `{ publish: ["osnmad.${id}.*"], subscribe: ["_INBOX.>"] }`;
       server.configure(`authorization { users: [
-        { user: keeper, password: "secret of the keeper" }
+        { user: keeper, password: "secret of the keeper", permissions: { publish: ${MAKER}, subscribe: ["_INBOX.>"] } }
         { user: station, password: "p:w/1", permissions: ${rights(station)} }
+        { user: node, password: reads, permissions: { publish: ${NODE}, subscribe: ["_INBOX.>"] } }
         { nkey: ${pair.getPublicKey()}, permissions: ${rights("00".repeat(32))} }
       ] }`);
       await server.start();
@@ -375,6 +385,16 @@ describe.skipIf(!present && !needed)(
       await send(own(undefined, inAddress));
       await send(own(file("station", "station:p:w/1")));
       await expect(send(own(file("nkey", pair.getSeed())))).rejects.toThrow(/permission/i);
+      const read: number[] = [];
+      await followNats(new Consumer({ stations: [], store: null, onVerdict: () => undefined }), {
+        servers,
+        credentialsFile: file("node", "node:reads"),
+        signal: new AbortController().signal,
+        once: true,
+        onPosition: (seq) => read.push(seq),
+      });
+      expect(read).toEqual([1]);
+
       const wrong = await send(own(file("wrong", "station:another secret"))).catch((error: unknown) => error);
       expect(String(wrong)).toContain("Authorization Violation");
       expect(String(wrong)).not.toContain("another secret");
