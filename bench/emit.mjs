@@ -11,7 +11,7 @@ import { Consumer } from "../dist/emit/consumer.js";
 import { ConsumerStore } from "../dist/emit/consumer-store.js";
 import { sealEnvelope } from "../dist/emit/envelope.js";
 import { ensureStream, followNats, NatsTransport } from "../dist/emit/nats.js";
-import { originFor } from "../dist/emit/statement.js";
+import { originOf } from "../dist/station/origin.js";
 import { signCheckpoint } from "../dist/station/checkpoint.js";
 import { stationIdOf } from "../dist/station/history.js";
 import { encodeLeaf, NO_LEAF } from "../dist/station/leaf.js";
@@ -34,7 +34,7 @@ const keyOf = () => {
 async function messagesOf(signer) {
   const station = stationIdOf(signer.publicKey);
   const speaker = { purpose: "federation", mode: "live", station };
-  const origin = originFor(station, "live");
+  const origin = originOf(station, "live");
   const key = verifierKey(origin, ED25519, signer.publicKey);
   const nodes = new Map();
   const subtree = (level, index) => nodes.get(`${level}/${index}`);
