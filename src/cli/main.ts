@@ -57,7 +57,10 @@ Examples:
   osnmad conformance vectors/                   run GSC's official OSNMA test vectors
   osnmad trust list                             which roots and keys are trusted`,
     );
-  const asked = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+  const given = process.argv.slice(2);
+  // `osnmad help key show`: commander's own help goes one command deep.
+  const args = given[0] === "help" && given.length > 2 ? [...given.slice(1), "--help"] : given;
+  const asked = args.find((argument) => !argument.startsWith("-"));
   const names = asked !== undefined && asked in COMMANDS ? [asked] : Object.keys(COMMANDS);
   for (const name of names) {
     try {
@@ -69,12 +72,14 @@ Examples:
     }
   }
   for (const command of program.commands) inherit(command);
-  await program.parseAsync(process.argv);
+  await program.parseAsync(args, { from: "user" });
 }
 
 /** Sub-commands end by exception as well, so that every error passes through one place. */
 function inherit(command: Command): void {
   command.exitOverride().showHelpAfterError("(add --help to see what it takes)");
+  // Help is broken to the width of the terminal: a line that ends in the source ends nowhere.
+  command.description(command.description().replace(/(\S)\n(?=\S)/g, "$1 "));
   for (const child of command.commands) inherit(child);
 }
 

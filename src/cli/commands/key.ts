@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { leavesTold } from "../../emit/outbox.js";
 import { OsnmadError } from "../../errors.js";
+import type { Mode } from "../../pipeline/records.js";
 import { stationIdOf } from "../../station/history.js";
 import { readKey } from "../../station/key-file.js";
 import { ED25519, formatVerifierKey, verifierKey } from "../../station/note.js";
@@ -15,6 +16,7 @@ import { SOFTWARE_VERSION } from "../version.js";
 
 /** Folder of the station's key and log in the data folder. */
 export const STATION_FOLDER = "station";
+const SIMULATED_FOLDER = "station-simulated";
 
 export interface KeyCommandIo {
   readonly out: (text: string) => void;
@@ -28,6 +30,7 @@ const PROCESS_IO: KeyCommandIo = {
 
 interface KeyFlags {
   readonly dataDir: string;
+  readonly simulated?: boolean;
   readonly json?: boolean;
 }
 
@@ -52,16 +55,17 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
         throw new OsnmadError("OSN_USAGE", `${directory} has a key already; see osnmad key show.`);
       }
       StationLog.open({ directory, mode: "live" }).close();
-      io.out(`${identityIn(flags.dataDir).line}\n`);
+      io.out(`${identityIn(flags).line}\n`);
     });
 
   key
     .command("show")
     .description("show station id, origin and public key")
     .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .option("--simulated", "the key of the station that simulated runs have")
     .option("--json", "one JSON object")
     .action((flags: KeyFlags) => {
-      const { id, origin, line } = identityIn(flags.dataDir);
+      const { id, origin, line } = identityIn(flags);
       if (flags.json === true) io.out(`${JSON.stringify({ station: id, origin, key: line })}\n`);
       else io.out(`station  ${id}\norigin   ${origin}\nkey      ${line}\n`);
     });
@@ -70,21 +74,25 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
     .command("export-public")
     .description("print the verifier key, the line that `osnmad witness --station` takes")
     .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .option("--simulated", "the key of the station that simulated runs have")
     .action((flags: KeyFlags) => {
-      io.out(`${identityIn(flags.dataDir).line}\n`);
+      io.out(`${identityIn(flags).line}\n`);
     });
 
   key
     .command("rotate")
     .description(
-      "make a new key, while the daemon does not run; prints its line, to be given to all witnesses beside the old one.\n" +
-        "At the next start both keys sign for the rotation; the old one then signs nothing more",
+      "Make a new key. 1. Stop the daemon. 2. `osnmad key rotate` prints the new line. 3. Start each witness again " +
+        "with both lines, the older first: --station OLD --station NEW. 4. Start the daemon: both keys sign for the " +
+        "rotation, and the old one then signs nothing more. Followers may keep the old line: they learn the new key " +
+        "from the log",
     )
     .option("--data-dir <folder>", "where data is kept", dataDirectory)
+    .option("--simulated", "the key of the station that simulated runs have")
     .action(async (flags: KeyFlags) => {
-      const directory = join(resolve(flags.dataDir), STATION_FOLDER);
-      identityIn(flags.dataDir);
-      const log = StationLog.open({ directory, mode: "live", toldSize: leavesTold(directory) });
+      const directory = folderOf(flags);
+      const { line: before } = identityIn(flags);
+      const log = StationLog.open({ directory, mode: modeOf(flags), toldSize: leavesTold(directory) });
       try {
         const { history } = log;
         if (history === null) {
@@ -96,7 +104,8 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
         await log.rotate({ softwareVersion: SOFTWARE_VERSION, time, receiver: history.receiver });
         io.out(`${formatVerifierKey(log.key)}\n`);
         io.err(
-          `The rotation is in leaf ${log.size - 1}, signed at the next start. Before that give witnesses this line beside the old one.\n`,
+          `The rotation is in leaf ${log.size - 1}, signed at the next start. Before that start each witness again with both lines:\n` +
+            `  --station ${before} --station ${formatVerifierKey(log.key)}\n`,
         );
       } finally {
         log.close();
@@ -104,22 +113,34 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
     });
 }
 
+function folderOf({ dataDir, simulated }: KeyFlags): string {
+  return join(resolve(dataDir), simulated === true ? SIMULATED_FOLDER : STATION_FOLDER);
+}
+
+function modeOf({ simulated }: KeyFlags): Mode {
+  return simulated === true ? "simulated" : "live";
+}
+
 /** From the files alone, so that it also answers while a daemon has the log. */
-function identityIn(dataDir: string): {
+function identityIn(flags: KeyFlags): {
   readonly id: string;
   readonly origin: string;
   readonly line: string;
 } {
-  const directory = join(resolve(dataDir), STATION_FOLDER);
+  const directory = folderOf(flags);
   const signer = readKey(join(directory, KEY_FILE));
   if (signer === null) {
+    const other = flags.simulated === true ? STATION_FOLDER : SIMULATED_FOLDER;
+    const isThere = existsSync(join(resolve(flags.dataDir), other, KEY_FILE));
+    const hint = flags.simulated === true ? "leave --simulated out" : "add --simulated";
     throw new OsnmadError(
       "OSN_USAGE",
-      `${directory} has no key yet; a station makes it when it first starts.`,
+      `${directory} has no key yet; a station makes it when it first starts.` +
+        (isThere ? ` There is one in ${join(resolve(flags.dataDir), other)}: ${hint} for that.` : ""),
     );
   }
   // After a rotation the origin still names the first key; the last checkpoint has it.
-  const origin = storedOrigin(directory) ?? originOf(stationIdOf(signer.publicKey), "live");
+  const origin = storedOrigin(directory) ?? originOf(stationIdOf(signer.publicKey), modeOf(flags));
   const id = origin.slice(origin.lastIndexOf("/") + 1);
   return { id, origin, line: formatVerifierKey(verifierKey(origin, ED25519, signer.publicKey)) };
 }

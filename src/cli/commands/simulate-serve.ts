@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import { Option } from "commander";
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { existsSync, closeSync, openSync, readFileSync, readSync, readlinkSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { OsnmadError } from "../../errors.js";
 import { CONFIG_KEYS, type ConfigKeyName } from "gnss-ubx";
@@ -126,6 +126,7 @@ export async function serveReceiver(
   const tell = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
   const model = flags.model ?? "F9P";
   const port = flags.receiverPort?.toUpperCase() as PortName | undefined;
+  if (flags.serve === "pty" && flags.link !== undefined) assertLinkIsFree(flags.link);
   const receiver = receiverOf(feed, flags, model, port);
   const { host, port: tcpPort } = listenAddress(flags.listen);
   const served = new ServedReceiver(
@@ -172,6 +173,21 @@ export async function serveReceiver(
   await served.stop();
   // Standard input would keep the process alive.
   process.stdin.destroy();
+}
+
+/** A link that leads to a terminal which is there belongs to a simulation that runs; one that leads nowhere is left over. */
+function assertLinkIsFree(link: string): void {
+  let target: string;
+  try {
+    target = readlinkSync(link);
+  } catch {
+    return;
+  }
+  if (!existsSync(link)) return;
+  throw new OsnmadError(
+    "OSN_USAGE",
+    `${link} leads to ${target}, which is in use. Stop what serves it, remove the link, or give another --link.`,
+  );
 }
 
 function receiverOf(
