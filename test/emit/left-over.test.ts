@@ -43,8 +43,13 @@ describe("a rotation of the key", () => {
     emission.notify();
     await emission.taken();
     await emission.close();
-    // Signed and on disk, and then the process died.
+    // Signed and on disk, and then the process died; the last leaf not even signed.
     await addSubframes(log, 3, 5);
+    log.begin({
+      softwareVersion: "0.0.0-test",
+      time: { assurance: "none", boundMs: null },
+      receiver: log.history!.receiver,
+    });
     log.close();
     const rotate = (): Promise<string> => command(registerKey, "key", "rotate", "--data-dir", data);
     // Only a station signs, which asks its witnesses before.
@@ -56,7 +61,6 @@ describe("a rotation of the key", () => {
     const printed = await rotate();
     const after = openLog(directory);
     expect(printed).not.toContain(Buffer.from(key.publicKey).toString("base64"));
-    await after.sign();
     const again = new Emission({ log: after, directory, consumers: [prover("p")], flush: false });
     await addSubframes(after, 8, 1);
     again.notify();
