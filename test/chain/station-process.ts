@@ -10,6 +10,7 @@ import { fastify } from "fastify";
 import { Emission } from "../../src/emit/emission.js";
 import { NatsTransport } from "../../src/emit/nats.js";
 import { emissionRoutes } from "../../src/emit/routes.js";
+import { OsnmadError } from "../../src/errors.js";
 import type { InavPage } from "../../src/inav/page.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import { formatVerifierKey, parseVerifierKey } from "../../src/station/note.js";
@@ -40,7 +41,7 @@ const station = new Station({
     emission?.notify();
   },
   onFault: (error) => {
-    print(`fault ${String(error)}`);
+    print(`fault ${error instanceof OsnmadError ? error.code : ""} ${String(error)}`);
   },
 });
 const { log } = station;
