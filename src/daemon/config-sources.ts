@@ -102,7 +102,7 @@ function* fromEnvironment(
     if (row !== undefined) yield [row.name, valueOf(text, row), variable];
     // A variable without a section's two underscores belongs to something else.
     else if (variable.includes("__")) {
-      faults.push(`${variable}: there is no such option${suggestion(variable, [...rows.keys()])}.`);
+      faults.push(`${variable}: there is no such option${suggestion(variable, [...rows.keys()])}`);
     }
   }
 }
@@ -174,7 +174,7 @@ function checked(
     told.add(path);
     const where = said.get(name) ?? file ?? "the configuration";
     if (keyword === "boolean") {
-      faults.push(`${where}: there is no option "${name}"${suggestion(name, names)}.`);
+      faults.push(`${where}: there is no option "${name}"${suggestion(name, names)}`);
       continue;
     }
     const row = rows.get(name);
@@ -209,12 +209,12 @@ function shown(value: unknown, name: string): string {
   return JSON.stringify(isAddress ? value.replace(/ .*$/, " ...") : value);
 }
 
-/** The known name that is nearest to what was written, where one is near. */
+/** The end of a sentence about an unknown name: the known one that is nearest, where one is near. */
 function suggestion(name: string, known: readonly string[]): string {
   const nearest = known
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
     .sort((a, b) => a.distance - b.distance)[0];
-  return nearest.distance <= Math.max(2, name.length / 5) ? `; did you mean "${nearest.candidate}"?` : "";
+  return nearest.distance <= Math.max(2, name.length / 5) ? `; did you mean "${nearest.candidate}"?` : ".";
 }
 
 /** Letters put in, left out or replaced. */
