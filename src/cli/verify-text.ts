@@ -178,9 +178,12 @@ function conclusion(
 ): string {
   const { checks, failed } = countsOf(lines);
   const under = standing === null || standing === "operational" ? "" : `, under ${standing} keys`;
-  return genuine
-    ? paint(GREEN, `GENUINE${under}${timing}: all ${checks} checks hold.`)
-    : paint(RED, `NOT GENUINE: ${failed} of ${checks} checks fail; the first says where.`);
+  if (genuine) return paint(GREEN, `GENUINE${under}${timing}: all ${checks} checks hold.`);
+  const refused = paint(RED, `NOT GENUINE: ${failed} of ${checks} checks fail; the first says where.`);
+  const isForeign = lines.some(({ ok, check, field }) => !ok && check === "public-key" && field === "root");
+  return isForeign
+    ? `${refused}\nThe Merkle root that all hangs from is not trusted here. If you trust it, give its tree with --merkle FILE.`
+    : refused;
 }
 
 function lineOf({ ok, check, name, object, field, detail }: VerdictLine<string>, paint: Paint): string {

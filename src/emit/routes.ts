@@ -41,14 +41,17 @@ const PAGE = {
 } as const;
 const strict = { type: "object", additionalProperties: false } as const;
 const FEDERATION_SCHEMA = {
+  tags: ["Emission"],
   summary: "What the station sends to federations, after a number",
   querystring: { ...strict, properties: PAGE },
 } as const;
 const PROVER_SCHEMA = {
+  tags: ["Emission"],
   summary: "What the station sends to provers, after the consumer's cursor or a number; changes nothing",
   querystring: { ...strict, required: ["consumer"], properties: { ...PAGE, consumer: CONSUMER } },
 } as const;
 const TAKEN_SCHEMA = {
+  tags: ["Emission"],
   summary: "Says that a prover has safely stored all up to a number; it may then be let go",
   body: {
     ...strict,
@@ -179,7 +182,10 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
   // Backlogs count fixes, and addresses tell who the prover is: for nobody but who runs the station.
   app.get(
     "/v1/emission",
-    { config: { scope: "admin" }, schema: { summary: "Consumers: cursor, backlog, failures, state" } },
+    {
+      config: { scope: "admin" },
+      schema: { tags: ["Emission"], summary: "Consumers: cursor, backlog, failures, state" },
+    },
     (_request, reply) => reply.header("cache-control", "no-store").send(emission.status()),
   );
 
@@ -187,7 +193,10 @@ export function emissionRoutes(app: FastifyInstance, options: EmissionRoutesOpti
     "/v1/federation/stream",
     {
       config: { scope: "read:federation" },
-      schema: { summary: "What the station sends to federations, as it comes (server-sent events)" },
+      schema: {
+        tags: ["Emission"],
+        summary: "What the station sends to federations, as it comes (server-sent events)",
+      },
     },
     (request, reply) => {
       const headers = { ...(reply.getHeaders() as Record<string, string>), ...STREAM_HEADERS };

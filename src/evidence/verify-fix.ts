@@ -113,7 +113,7 @@ class FixJudge {
       return this.#fail("mode", "mode", `is "${mode}" under a Merkle root that is no Galileo root`);
     if (timeAssurance !== "capture" && timeAssurance !== "independent" && timeAssurance !== "none")
       return this.#fail("mode", "timeAssurance", "is none of capture, independent, none");
-    this.#lines.pass("mode", this.#subject, `${mode}, time condition by ${timeAssurance}`);
+    this.#lines.pass("mode", this.#subject, `${mode}, time assurance ${timeAssurance}`);
   }
 
   /** The words of the fix by SVID; null where one does not hold. */

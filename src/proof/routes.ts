@@ -15,7 +15,13 @@ export interface ProofRoutesOptions {
 export function proofRoutes(app: FastifyInstance, { store, log }: ProofRoutesOptions): void {
   app.get<{ Params: { id: string } }>(
     "/v1/fixes/:id/proof",
-    { config: { scope: "read:fixes" } },
+    {
+      config: { scope: "read:fixes" },
+      schema: {
+        tags: ["Fixes"],
+        summary: "One file to judge the fix by offline: evidence, commitment, witnesses",
+      },
+    },
     (request, reply) => {
       const { id } = request.params;
       if (!/^[1-9]\d{0,14}$/.test(id)) {

@@ -15,6 +15,9 @@ const MAX_CHALLENGE_BODY_BYTES = 8192;
 const IMMUTABLE = "public, max-age=31536000, immutable";
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
+/** For the description of the API; what is taken and given is in docs/station-log.md. */
+const described = (summary: string): { tags: string[]; summary: string } => ({ tags: ["Station"], summary });
+
 export interface StationRoutesOptions {
   readonly station: Station;
   /** Unix milliseconds. */
@@ -22,47 +25,67 @@ export interface StationRoutesOptions {
 }
 
 export function stationRoutes(app: FastifyInstance, { station, now = Date.now }: StationRoutesOptions): void {
-  app.get("/checkpoint", (_request, reply) => {
-    const { checkpoint } = station.log;
-    if (checkpoint === null) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "Nothing is signed yet."));
-    return reply
-      .type("text/plain; charset=utf-8")
-      .header("cache-control", "no-cache")
-      .send(formatNote(checkpoint.note));
-  });
+  app.get(
+    "/checkpoint",
+    { schema: described("The newest signed checkpoint (C2SP tlog-checkpoint)") },
+    (_request, reply) => {
+      const { checkpoint } = station.log;
+      if (checkpoint === null)
+        return sendProblem(reply, problemOf("OSN_NOT_FOUND", "Nothing is signed yet."));
+      return reply
+        .type("text/plain; charset=utf-8")
+        .header("cache-control", "no-cache")
+        .send(formatNote(checkpoint.note));
+    },
+  );
 
-  app.get<{ Params: { "*": string } }>("/tile/*", (request, reply) => {
-    const name = parseTilePath(`tile/${request.params["*"]}`);
-    const bytes = name === null ? null : station.log.tile(name);
-    if (bytes === null) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "There is no such tile."));
-    return reply.type("application/octet-stream").header("cache-control", IMMUTABLE).send(Buffer.from(bytes));
-  });
+  app.get<{ Params: { "*": string } }>(
+    "/tile/*",
+    { schema: described("Tiles and entries of the log (C2SP tlog-tiles)") },
+    (request, reply) => {
+      const name = parseTilePath(`tile/${request.params["*"]}`);
+      const bytes = name === null ? null : station.log.tile(name);
+      if (bytes === null) return sendProblem(reply, problemOf("OSN_NOT_FOUND", "There is no such tile."));
+      return reply
+        .type("application/octet-stream")
+        .header("cache-control", IMMUTABLE)
+        .send(Buffer.from(bytes));
+    },
+  );
 
-  app.get("/v1/station", (_request, reply) => {
-    const { log } = station;
-    return reply.send({
-      station: Buffer.from(log.station).toString("hex"),
-      origin: log.origin,
-      key: formatVerifierKey(log.key),
-      mode: log.mode,
-      size: log.size,
-      signedSize: log.checkpoint?.size ?? 0,
-      refusal: log.refusal,
-      held: station.held !== null,
-      // Where they are, and what their network answers, is for nobody but who runs the station.
-      witnesses: station.witnessStatus().map(({ name, state }) => ({ name, state })),
-    });
-  });
+  app.get(
+    "/v1/station",
+    { schema: described("The station: id, key, sizes, witnesses") },
+    (_request, reply) => {
+      const { log } = station;
+      return reply.send({
+        station: Buffer.from(log.station).toString("hex"),
+        origin: log.origin,
+        key: formatVerifierKey(log.key),
+        mode: log.mode,
+        size: log.size,
+        signedSize: log.checkpoint?.size ?? 0,
+        refusal: log.refusal,
+        held: station.held !== null,
+        // Where they are, and what their network answers, is for nobody but who runs the station.
+        witnesses: station.witnessStatus().map(({ name, state }) => ({ name, state })),
+      });
+    },
+  );
 
   app.get(
     "/v1/station/witnesses",
-    { config: { scope: "admin" }, schema: { summary: "The witnesses: address, newest size, last error" } },
+    { config: { scope: "admin" }, schema: described("The witnesses: address, newest size, last error") },
     (_request, reply) => reply.send({ held: station.held, witnesses: station.witnessStatus() }),
   );
 
   app.post<{ Body: unknown }>(
     "/v1/challenges",
-    { bodyLimit: MAX_CHALLENGE_BODY_BYTES, config: { scope: "admin" } },
+    {
+      bodyLimit: MAX_CHALLENGE_BODY_BYTES,
+      config: { scope: "admin" },
+      schema: described('A challenge for the next leaf: {"challenge", "proof"}, bytes in base64'),
+    },
     (request, reply) => {
       const { challenge, proof } = (request.body ?? {}) as { challenge?: unknown; proof?: unknown };
       const bytes = typeof challenge === "string" ? bytesOfBase64(challenge) : null;
@@ -78,19 +101,23 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
     },
   );
 
-  app.get<{ Params: { hex: string } }>("/v1/challenges/:hex", (request, reply) => {
-    const bytes = /^[0-9a-f]{64}$/.test(request.params.hex) ? Buffer.from(request.params.hex, "hex") : null;
-    const stored = bytes === null ? null : station.log.findChallenge(bytes);
-    if (bytes === null || stored === null) {
-      return sendProblem(reply, problemOf("OSN_NOT_FOUND", "That challenge was not received."));
-    }
-    const answer = station.answer(bytes);
-    return reply.send({
-      challenge: base64(bytes),
-      leafIndex: stored.leafIndex,
-      answer: answer === null ? null : auditJson(answer),
-    });
-  });
+  app.get<{ Params: { hex: string } }>(
+    "/v1/challenges/:hex",
+    { schema: described("What became of a challenge: its leaf, and the audit that it asked for") },
+    (request, reply) => {
+      const bytes = /^[0-9a-f]{64}$/.test(request.params.hex) ? Buffer.from(request.params.hex, "hex") : null;
+      const stored = bytes === null ? null : station.log.findChallenge(bytes);
+      if (bytes === null || stored === null) {
+        return sendProblem(reply, problemOf("OSN_NOT_FOUND", "That challenge was not received."));
+      }
+      const answer = station.answer(bytes);
+      return reply.send({
+        challenge: base64(bytes),
+        leafIndex: stored.leafIndex,
+        answer: answer === null ? null : auditJson(answer),
+      });
+    },
+  );
 }
 
 /** The answer as JSON, bytes in base64. */

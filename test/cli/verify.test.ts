@@ -59,6 +59,9 @@ describe("osnmad verify", () => {
 
   it("trusts no test root by itself", async () => {
     const { out, code } = await run([bundle]);
+    expect((await run([bundle])).out).toMatch(
+      /is not trusted here\. If you trust it, give its tree with --merkle FILE\.\s*$/,
+    );
     expect(code).toBe(1);
     expect(out).toMatch(/^FAIL public-key .*field root/m);
     expect(out).toMatch(/NOT GENUINE/);

@@ -239,6 +239,21 @@ describe("a daemon with two witnesses", () => {
     expect((await fetch(url("/v1/fixes/x/proof"))).status).toBe(400);
   });
 
+  it("describes all that it serves, below headings", async () => {
+    const { paths } = (await (await fetch(url("/openapi.json"))).json()) as {
+      paths: Record<string, Record<string, { tags?: string[]; summary?: string }>>;
+    };
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.values(methods).map(({ tags, summary }) => ({ path, tags, summary })),
+    );
+    expect(routes.filter(({ tags, summary }) => tags?.length !== 1 || summary === undefined)).toEqual([]);
+    const below = (tag: string): string[] =>
+      routes.filter(({ tags }) => tags?.includes(tag)).map(({ path }) => path);
+    expect(below("Station")).toContain("/checkpoint");
+    expect(below("Emission")).toContain("/v1/federation/messages");
+    expect(below("Fixes")).toContain("/v1/fixes/{id}/proof");
+  });
+
   it("gives its prover what it takes to have the class of each fix", async () => {
     const fixes = new FixFollower({
       key: stationKey,
