@@ -76,6 +76,8 @@ export interface NatsTransportOptions extends NatsOptions {
   readonly secret?: Uint8Array | undefined;
   /** Makes the stream where it is missing. */
   readonly create?: StreamSettings | undefined;
+  /** What else goes over each connection that is made. */
+  readonly onConnected?: (connection: NatsConnection) => void;
 }
 
 /** `Nats-Msg-Id` of a message: the same for the same message for ever. */
@@ -131,7 +133,8 @@ export class NatsTransport implements Transport {
     if (this.#client !== null && this.#connection?.isClosed() === false) return this.#client;
     const connection = await connectTo(this.#options);
     this.#connection = connection;
-    const { create } = this.#options;
+    const { create, onConnected } = this.#options;
+    onConnected?.(connection);
     if (create !== undefined) await makeStream(connection, create);
     this.#client = jetstream(connection);
     return this.#client;

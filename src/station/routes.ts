@@ -106,18 +106,25 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
     { schema: described("What became of a challenge: its leaf, and the audit that it asked for") },
     (request, reply) => {
       const bytes = /^[0-9a-f]{64}$/.test(request.params.hex) ? Buffer.from(request.params.hex, "hex") : null;
-      const stored = bytes === null ? null : station.log.findChallenge(bytes);
-      if (bytes === null || stored === null) {
+      const found = bytes === null ? null : challengeJson(station, bytes);
+      if (found === null) {
         return sendProblem(reply, problemOf("OSN_NOT_FOUND", "That challenge was not received."));
       }
-      const answer = station.answer(bytes);
-      return reply.send({
-        challenge: base64(bytes),
-        leafIndex: stored.leafIndex,
-        answer: answer === null ? null : auditJson(answer),
-      });
+      return reply.send(found);
     },
   );
+}
+
+/** What became of a challenge, bytes in base64; null for one that was not received. */
+export function challengeJson(station: Station, challenge: Uint8Array): Record<string, unknown> | null {
+  const stored = station.log.findChallenge(challenge);
+  if (stored === null) return null;
+  const answer = station.answer(challenge);
+  return {
+    challenge: base64(challenge),
+    leafIndex: stored.leafIndex,
+    answer: answer === null ? null : auditJson(answer),
+  };
 }
 
 /** The answer as JSON, bytes in base64. */

@@ -14,6 +14,7 @@ import { Emission } from "../../src/emit/emission.js";
 import { HttpSource } from "../../src/emit/http-source.js";
 import { registerEmission } from "../../src/cli/commands/emission.js";
 import { ensureStream, followNats, messageId, NatsTransport, STREAM } from "../../src/emit/nats.js";
+import { challengeSubject, takeChallenges } from "../../src/emit/nats-challenges.js";
 import { connectionOptions, connectTo } from "../../src/emit/nats-connection.js";
 import { stationRoutes } from "../../src/station/routes.js";
 import type { Station } from "../../src/station/station.js";
@@ -109,7 +110,14 @@ describe.skipIf(!present && !needed)(
       await ensureStream({ servers: server.servers });
       const directory = testFolder();
       const log = openLog(join(directory, "log"));
-      const transport = new NatsTransport({ servers: server.servers, station: log.station });
+      const station = { log, answer: () => null } as unknown as Station;
+      const transport = new NatsTransport({
+        servers: server.servers,
+        station: log.station,
+        onConnected: (connection) => {
+          takeChallenges(connection, station, () => 1_790_000_000_000);
+        },
+      });
       const emission = new Emission({
         log,
         directory,
@@ -119,7 +127,7 @@ describe.skipIf(!present && !needed)(
         ],
       });
       const app = fastify({ forceCloseConnections: true });
-      stationRoutes(app, { station: { log } as Station });
+      stationRoutes(app, { station });
       const url = await app.listen({ host: "127.0.0.1", port: 0 });
       onTestFinished(async () => {
         await app.close();
@@ -171,6 +179,36 @@ describe.skipIf(!present && !needed)(
       expect(status).toMatchObject({ leaves: 7, proven: 7, lies: 0 });
       expect(verdicts.filter(({ type }) => type === "leaf")).toHaveLength(3);
       expect(root).toEqual(Buffer.from(log.checkpoint!.root));
+    }, 60_000);
+
+    it("takes challenges as HTTP does, again after the broker was away", async () => {
+      const { server, grow, delivered, log } = await begin();
+      const ask = async (data: Uint8Array): Promise<Record<string, unknown>> => {
+        const connection = await connectTo({ servers: server.servers });
+        try {
+          const subject = challengeSubject(Buffer.from(log.station).toString("hex"));
+          return (await connection.request(subject, data, { timeout: 5000 })).json();
+        } finally {
+          await connection.close();
+        }
+      };
+      await grow(0, 1);
+      await delivered();
+      const challenge = new Uint8Array(32).fill(7);
+      const taken = {
+        challenge: Buffer.from(challenge).toString("base64"),
+        leafIndex: null,
+        answer: null,
+      };
+      expect(await ask(Buffer.concat([challenge, Buffer.from("from a region")]))).toEqual(taken);
+      expect(Buffer.from(log.findChallenge(challenge)!.proof).toString()).toBe("from a region");
+      expect(await ask(challenge.subarray(1))).toMatchObject({ code: "OSN_USAGE" });
+      expect(await ask(new Uint8Array(40_000))).toMatchObject({ code: "OSN_USAGE" });
+      await server.kill();
+      await server.start();
+      await grow(1, 1);
+      await delivered();
+      expect(await ask(challenge)).toEqual({ ...taken, leafIndex: 2 });
     }, 60_000);
 
     it("loses nothing where the broker loses everything: what is missing comes from the tiles", async () => {
@@ -358,7 +396,15 @@ describe.skipIf(!present && !needed)(
       const keeper = file("keeper", "keeper:secret of the keeper\n");
       await expect(ensureStream({ servers })).rejects.toThrow("Authorization Violation");
       const own = (credentialsFile: string | undefined, url = servers) =>
-        new NatsTransport({ servers: url, credentialsFile, station: log.station });
+        new NatsTransport({
+          servers: url,
+          credentialsFile,
+          station: log.station,
+          // Not allowed here; what is delivered does not depend on it.
+          onConnected: (connection) => {
+            takeChallenges(connection, { log, answer: () => null } as unknown as Station);
+          },
+        });
       const send = async (transport: NatsTransport) => {
         try {
           await transport.send([{ seq: 1, key: "leaf/0", envelope: Uint8Array.of(1) }]);
