@@ -49,9 +49,20 @@ describe("what the server refuses", () => {
       const response = await app.inject({
         method,
         url: "/v1/fixes",
-        headers: { "content-type": "text/strange", origin: "https://example.org" },
+        headers: { "content-type": "text/strange" },
         payload: "x".repeat(5000),
       });
+      // A page of another site is not even told which methods there are.
+      const foreign = await app.inject({
+        method,
+        url: "/v1/fixes",
+        headers: { origin: "https://example.org" },
+      });
+      expect([foreign.statusCode, foreign.json<{ code: string }>().code]).toEqual([
+        403,
+        "OSN_ORIGIN_REFUSED",
+      ]);
+      expect(foreign.headers["access-control-allow-origin"]).toBeUndefined();
       expect(response.statusCode, method).toBe(405);
       expect(response.headers["allow"]).toBe("GET, HEAD");
       expect(response.headers["content-type"]).toBe("application/problem+json");
