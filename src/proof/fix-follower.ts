@@ -23,6 +23,8 @@ import { MAX_SIGHTINGS, proofText } from "./package.js";
 import type { ProofSource } from "./source.js";
 import { verifyProof } from "./verify-proof.js";
 
+/** Leaves after its own in which the keys are that fast tags over the data of a fix wait for. */
+const FAST_AFTER = 3;
 /** Slow keys of a leaf come 11 subframes later; the leaf that has them is signed with the next. */
 const FINAL_AFTER = 13;
 /** More than the maker of a proof looks back, and a fix waits: some four hours. */
@@ -64,6 +66,8 @@ interface Waiting {
   readonly statement: FixStatement;
   /** Told already, by this class. */
   told: TimingClass | null;
+  /** It was looked at again when the fast keys of its own and the next subframe were out. */
+  again: boolean;
 }
 
 export class FixFollower {
@@ -123,7 +127,7 @@ export class FixFollower {
       case "fix": {
         const key = `${statement.index} ${statement.slot}`;
         if (this.#done.has(key) || this.#waiting.has(key)) return [];
-        this.#waiting.set(key, { statement, told: null });
+        this.#waiting.set(key, { statement, told: null, again: false });
         this.#waitingBytes += bytesIn(statement);
         return [];
       }
@@ -204,7 +208,12 @@ export class FixFollower {
       // Where no witness comes at all, nothing is waited for beyond that.
       const isGivenUp = this.follower.proven >= index + 2 * FINAL_AFTER;
       const isFirst = waiting.told === null && this.follower.classOf(index) !== null;
-      if (isFirst || isFinal || isGivenUp) verdicts.push(...this.#tell(key, waiting, isFinal || isGivenUp));
+      // Fast tags count from the fix's own subframe on, and their keys come after it.
+      const isAgain =
+        !waiting.again && waiting.told === "C" && this.follower.classOf(index + FAST_AFTER) !== null;
+      if (isAgain) waiting.again = true;
+      if (isFirst || isAgain || isFinal || isGivenUp)
+        verdicts.push(...this.#tell(key, waiting, isFinal || isGivenUp));
     }
     return verdicts;
   }

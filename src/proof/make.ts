@@ -34,8 +34,11 @@ import type { ProofSource } from "./source.js";
 import { keyIn, keysBefore, leadsTo, tagsOver, type ChainKey, type FoundTag } from "./tag-search.js";
 import { formatTlogProof } from "./tlog-proof.js";
 
-/** Leaves before and after that of the fix among which tags are looked for: keys of ADKD 12 come 11 subframes later. */
-const LEAVES_BEFORE = 24;
+/**
+ * Leaves before and after that of the fix among which tags are looked for: a slow key comes 11 subframes later, and the
+ * fix has to be seen before it.
+ */
+const LEAVES_BEFORE = 9;
 const LEAVES_AFTER = 24;
 /** Leaves before that of the fix among which words are looked for: data in force for 20 minutes. */
 const PAGES_BEFORE = 40;
@@ -183,7 +186,9 @@ class Maker {
           const item = decodeTags(bytes);
           if (item === null) continue;
           for (const found of tagsOver(item, navBits, rootKey, keyAt))
-            candidates.push({ ...found, svid: found.tag.prnD, rootKey, leaf });
+            // The key of an earlier fast tag was out before the fix was committed to.
+            if (found.tag.adkd === 12 || leaf.gst >= own.gst)
+              candidates.push({ ...found, svid: found.tag.prnD, rootKey, leaf });
         }
         // The nearest leaves come first: what is as good as can be is not looked for further away.
         if (words.every((each) => this.#hasBest(each, candidates, witnesses.size))) break;

@@ -38,6 +38,7 @@ import { decodeLeaf, rootIn, rotationStatement, type SubframeLeaf } from "../sta
 import { bytesEqual, leafHash, verifyInclusion } from "../station/merkle.js";
 import { ED25519, verifierKey, verifyEd25519, type Note, type VerifierKey } from "../station/note.js";
 import { originOf } from "../station/origin.js";
+import { isSmallOrder } from "../station/small-order.js";
 import {
   fixTiming,
   keyOffsetSeconds,
@@ -112,6 +113,8 @@ class ProofJudge {
   readonly #lines = new Lines<ProofCheck>();
   readonly #origin: string;
   /** Keys of the station, with the size of the tree from which each signs. */
+  /** Root that the station signed for each size that is shown. */
+  readonly #roots = new Map<number, Uint8Array>();
   readonly #keys: { readonly from: number; readonly key: VerifierKey }[] = [];
   readonly #strangers = new Set<string>();
   #signatures = 0;
@@ -190,6 +193,7 @@ class ProofJudge {
     const add = (from: number, publicKey: Uint8Array): void => {
       this.#keys.push({ from, key: verifierKey(this.#origin, ED25519, publicKey) });
     };
+    if (isSmallOrder(bytesOf(key))) return fail("key", "is a key under which anything is signed");
     add(0, bytesOf(key));
     for (const [at, hex] of rotations.entries()) {
       const field = `rotations.${at}`;
@@ -276,6 +280,10 @@ class ProofJudge {
     if (inForce === undefined) return null;
     if (signerOf(checkpoint, [inForce.key]) === null)
       return fail("checkpoint", `of ${size} leaves is not signed by the station's key`);
+    const other = this.#roots.get(size);
+    if (other !== undefined && !bytesEqual(other, root))
+      return fail("history", `of ${size} leaves the station signed two trees: a fork`);
+    this.#roots.set(size, root);
     this.#lines.pass("checkpoint", subject, `of ${size} leaves, signed by the station`);
     const isGood = this.#cosignatures(note, size, subject, field, seen);
     return isGood ? { inclusion, checkpoint } : null;
@@ -339,11 +347,15 @@ class ProofJudge {
   /** Leaves of one log stand in the order of their subframes, one for each. */
   #history(leaves: readonly GoodLeaf[]): void {
     for (const [at, { leaf }] of leaves.entries()) {
-      const before = leaves[at - 1]?.leaf;
-      if (before === undefined) continue;
+      const last = leaves[at - 1];
+      if (last === undefined) continue;
+      const before = last.leaf;
       const subframes = (leaf.gst - before.gst) / SUBFRAME_SECONDS;
-      if (leaf.index > before.index && subframes > 0) continue;
-      const detail = `comes after leaf ${before.index} of ${formatGst(before.gst)}: no log has both in this order`;
+      const follows = leaf.index !== before.index + 1 || bytesEqual(leaf.previous, leafHash(last.bytes));
+      if (leaf.index > before.index && subframes > 0 && follows) continue;
+      const detail = follows
+        ? `comes after leaf ${before.index} of ${formatGst(before.gst)}: no log has both in this order`
+        : `does not go on from leaf ${before.index}: they are of two histories`;
       this.#lines.fail("history", { id: null, name: `leaf ${leaf.index}` }, null, detail);
       return;
     }

@@ -98,6 +98,7 @@ export type TimingReason =
   | "too-few-witnesses"
   | "witnessed-before-it-was-sent"
   | "witnessed-after-disclosure"
+  | "fix-witnessed-after-disclosure"
   | "no-tag"
   | "too-few-tag-bits";
 
@@ -176,10 +177,11 @@ function seenOnce(policy: TimingPolicy): SeenAt {
 
 export function fixTiming({ fix, satellites }: FixTimingInput, policy: TimingPolicy): FixTiming {
   const seenAt = seenOnce(policy);
-  const judged = satellites.map((satellite) => satelliteTiming(satellite, policy, seenAt));
+  const fixSeen = seenAt(fix.leaf);
+  const judged = satellites.map((satellite) => satelliteTiming(satellite, policy, seenAt, fixSeen));
   const worst = [...judged].sort(byClass).at(-1);
   const own = fixLeaf(fix, policy, seenAt);
-  const told = { witnessedGst: seenAt(fix.leaf), satellites: judged };
+  const told = { witnessedGst: fixSeen, satellites: judged };
   if (own !== "in-time") return { class: "C", reason: own, ...told };
   return { class: worst?.class ?? "C", reason: worst?.reason ?? "no-tag", ...told };
 }
@@ -189,13 +191,17 @@ function satelliteTiming(
   { svid, tags }: FixTimingInput["satellites"][number],
   policy: TimingPolicy,
   seenAt: SeenAt,
+  fixSeen: number | null,
 ): FixTiming["satellites"][number] {
   const distinct = new Map<string, CommittedTag>();
   for (const tag of tags) {
     if (tag.prnD === svid) distinct.set(`${tag.prnA} ${tag.gst} ${tag.ctr}`, tag);
   }
   const judged = [...distinct.values()]
-    .map((tag) => ({ bits: tag.tagBits, timing: tagTiming(tag, policy, seenAt) }))
+    .map((tag) => ({
+      bits: tag.tagBits,
+      timing: overCommittedData(tagTiming(tag, policy, seenAt), fixSeen, policy),
+    }))
     .sort((a, b) => byClass(a.timing, b.timing));
   let bits = 0;
   for (const { bits: more, timing } of judged) {
@@ -208,6 +214,20 @@ function satelliteTiming(
   const best = judged.at(0)?.timing ?? null;
   const reason = best === null ? "no-tag" : best.class === "C" ? best.reason : "too-few-tag-bits";
   return { svid, class: "C", reason, by: best };
+}
+
+/**
+ * A tag counts only over data that were committed to while its key was secret, as the fix with its evidence was: who knows
+ * the key can search for data that go with the bits of a tag, and there are but 40 of them.
+ */
+function overCommittedData(
+  timing: TagTiming,
+  fixSeen: number | null,
+  { marginSeconds }: TimingPolicy,
+): TagTiming {
+  if (timing.class === "C" || (fixSeen !== null && fixSeen + marginSeconds < timing.disclosureGst))
+    return timing;
+  return { ...timing, class: "C", reason: "fix-witnessed-after-disclosure" };
 }
 
 /** What a tag says of when it was received. */

@@ -1,8 +1,10 @@
 /** Proof packages end to end: made from a station's log under a simulated sky, judged by who trusts two witnesses. */
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { makeProof } from "../../src/proof/make.js";
 import { proofText, type LeafJson, type ProofParts } from "../../src/proof/package.js";
+import { fixSatellites } from "../../src/proof/satellites.js";
 import { logSource } from "../../src/proof/source.js";
 import { formatTlogProof, parseTlogProof } from "../../src/proof/tlog-proof.js";
 import { PROOF_CHECKS } from "../../src/proof/verdict.js";
@@ -92,6 +94,19 @@ describe("a proof of a fix that was committed to in time", () => {
     const verdict = judge(text, optionsFor(run, { roots: [] }));
     expect(verdict).toMatchObject({ genuine: false, timing: null });
     expect(failures(verdict)[0]).toMatch(/^public-key/);
+  });
+
+  it("is none of a key under which anything is signed, and throws for none", () => {
+    for (const key of ["00".repeat(32), `01${"00".repeat(31)}`]) {
+      const station = createHash("sha256").update(Buffer.from(key, "hex")).digest("hex");
+      const verdict = judge({ ...parts, key, station }, optionsFor(run, { station: null }));
+      expect(verdict.genuine).toBe(false);
+      expect(failures(verdict).join("\n")).toMatch(/station/);
+    }
+  });
+
+  it("rests on each satellite once, however often a record names it", () => {
+    expect(fixSatellites({ own: null, agreeingSatellites: [5, 5, 7, 5, 99, -1] })).toEqual([5, 7]);
   });
 
   it("is stored as a transparency log proof that any tool of the format reads", () => {

@@ -218,8 +218,8 @@ describe("a daemon with two witnesses", () => {
     ).json()) as {
       items: { id: number; gst: number }[];
     };
-    // The newest of the subframe before the last but one: the fast keys of its leaves were heard.
-    const { id } = items.find(({ gst }) => gst < items[0].gst - 60)!;
+    // Late enough for fast tags over the data of every satellite, with their keys, to have come since.
+    const { id } = items.find(({ gst }) => gst < items[0].gst - 120)!;
     const answer = await fetch(url(`/v1/fixes/${id}/proof`));
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toBe("application/vnd.osnmad.proof+json");
@@ -271,8 +271,8 @@ describe("a daemon with two witnesses", () => {
       once: true,
       onVerdict: (verdict) => {
         verdicts.push(verdict);
-        // The fixes of one leaf are enough.
-        if (verdict.type === "fix") enough.abort();
+        // One that is in time is enough.
+        if (verdict.type === "fix" && verdict.class !== "C") enough.abort();
       },
       onFault: (error) => {
         throw error;
@@ -280,8 +280,9 @@ describe("a daemon with two witnesses", () => {
     });
     expect(verdicts.filter(({ type }) => type === "lie")).toEqual([]);
     const told = verdicts.filter(({ type }) => type === "fix");
-    expect(told.length).toBeGreaterThan(0);
-    for (const fix of told) expect(fix).toMatchObject({ genuine: true, class: "B", reason: "in-time" });
+    for (const fix of told) expect(fix).toMatchObject({ genuine: true });
+    // The first look comes before the fast keys are out.
+    expect(told.find((fix) => fix.type === "fix" && fix.class !== "C")).toMatchObject({ class: "B", reason: "in-time" });
   });
 
   it("forgets what opens old leaves, and nothing else", () => {

@@ -85,6 +85,22 @@ describe("a station that commits in time", () => {
     expect(fixTiming(timingInput(station, fix), { ...policy, keyOffsetSeconds: 0 }).class).toBe("A");
   }, 60_000);
 
+  it("gains nothing by tags whose keys were out before the fix was committed to: data can be searched for 40 bits", async () => {
+    const { station, witnesses, fix } = await played([2]);
+    const policy = policyFor(station, witnesses);
+    const subframe = Math.floor(fix.gst / 30) * 30;
+    const all = timingInput(station, fix, [0]);
+    const earlier = all.satellites.map(({ svid, tags }) => ({
+      svid,
+      tags: tags.filter(({ gst }) => gst < subframe),
+    }));
+    expect(earlier.every(({ tags }) => tags.length > 0)).toBe(true);
+    const timing = fixTiming({ ...all, satellites: earlier }, policy);
+    expect(timing).toMatchObject({ class: "C", reason: "fix-witnessed-after-disclosure" });
+    // Each of them was committed to in time by itself.
+    for (const { by } of timing.satellites) expect(by!.slackSeconds).toBeGreaterThan(10);
+  }, 60_000);
+
   it("is only as good as its worst satellite", async () => {
     const { station, witnesses, fix } = await played([2]);
     const policy = policyFor(station, witnesses);
