@@ -282,7 +282,10 @@ describe("a daemon with two witnesses", () => {
     const told = verdicts.filter(({ type }) => type === "fix");
     for (const fix of told) expect(fix).toMatchObject({ genuine: true });
     // The first look comes before the fast keys are out.
-    expect(told.find((fix) => fix.type === "fix" && fix.class !== "C")).toMatchObject({ class: "B", reason: "in-time" });
+    expect(told.find((fix) => fix.type === "fix" && fix.class !== "C")).toMatchObject({
+      class: "B",
+      reason: "in-time",
+    });
   });
 
   it("forgets what opens old leaves, and nothing else", () => {
