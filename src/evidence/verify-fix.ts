@@ -398,9 +398,11 @@ class FixJudge {
       this.#fail("receiver", "receiver", "is neither a position nor null");
       return;
     }
+    let isShown = false;
     for (const id of this.#fix.receiver) {
       const object = this.#context.objects.get("receiver", id);
       if (object === null) continue;
+      isShown ||= object.message === "NAV-PVT";
       const subject = { id, name: nameOf("receiver", object) };
       const message = decodeMessage(
         0x01,
@@ -437,6 +439,9 @@ class FixJudge {
       }
       this.#lines.pass("receiver", subject, "as the receiver said it; not signed by anyone");
     }
+    // A graded place that nothing is shown for could be any.
+    if (isObject(receiver) && receiver["assurance"] === "corroborated" && !isShown)
+      this.#fail("receiver", "receiver", "is corroborated, and the NAV-PVT that it comes from is not here");
   }
 }
 
