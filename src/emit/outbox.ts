@@ -3,12 +3,12 @@
  * before anybody gets it, and a cursor moves only after its consumer has taken what is before it: at least once, in
  * order, over kill -9 on either side. Edge: SQLite.
  */
-import Database from "better-sqlite3";
-import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
+import type Database from "better-sqlite3";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "../store/faults.js";
-import { makeFolder } from "../trust/folder.js";
+import { claimDatabase, openPrivateFile } from "../store/private-database.js";
 import type { Purpose } from "./statement.js";
 
 export const OUTBOX_FILE = "outbox.sqlite";
@@ -73,7 +73,7 @@ export class Outbox {
 
   /** Throws OSN_STATE_CORRUPT, OSN_STATE_NEWER, OSN_STATE_UNWRITABLE. */
   constructor({ directory, flush = true, now = Date.now }: OutboxOptions) {
-    this.#database = openFile(join(directory, OUTBOX_FILE), directory, flush);
+    this.#database = openFile(join(directory, OUTBOX_FILE), flush);
     this.#now = now;
     this.#sql = statements(this.#database);
   }
@@ -261,29 +261,21 @@ function statements(database: Database.Database) {
   };
 }
 
-function openFile(path: string, directory: string, flush: boolean): Database.Database {
+function openFile(path: string, flush: boolean): Database.Database {
   let database: Database.Database | null = null;
   try {
-    makeFolder(directory);
     // It holds places and what opens commitments.
-    closeSync(openSync(path, "a", 0o600));
-    chmodSync(path, 0o600);
-    database = new Database(path, { timeout: 5000 });
+    database = openPrivateFile(path, 5000);
     database.pragma("journal_mode = WAL");
     // What is let go is not to be found in the file.
     database.pragma("secure_delete = ON");
     database.pragma(`synchronous = ${flush ? "FULL" : "OFF"}`);
-    const id = database.pragma("application_id", { simple: true });
-    const format = database.pragma("user_version", { simple: true }) as number;
-    if (database.prepare("SELECT count(*) FROM sqlite_master").pluck().get() === 0) {
-      database.exec(
-        `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`,
-      );
-    } else if (id !== APPLICATION_ID) {
-      throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no outbox.`);
-    } else if (format !== FORMAT) {
-      throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
-    }
+    claimDatabase(database, path, {
+      name: "outbox",
+      applicationId: APPLICATION_ID,
+      format: FORMAT,
+      schema: SCHEMA,
+    });
     return database;
   } catch (error) {
     database?.close();

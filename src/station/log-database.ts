@@ -3,22 +3,12 @@
  * histories, so the lock is taken for good when it is opened.
  */
 import Database from "better-sqlite3";
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "../store/faults.js";
-import { makeFolder } from "../trust/folder.js";
+import { assertKind, claimDatabase, openPrivateFile, type DatabaseKind } from "../store/private-database.js";
 
 export type LogDatabase = Database.Database;
 
@@ -48,6 +38,13 @@ const RETENTION = `
   CREATE TABLE IF NOT EXISTS retention (idx INTEGER PRIMARY KEY, secret BLOB NOT NULL, digest BLOB NOT NULL) STRICT;
 `;
 
+const KIND: DatabaseKind = {
+  name: "log of a station",
+  applicationId: APPLICATION_ID,
+  format: FORMAT,
+  schema: SCHEMA,
+};
+
 /**
  * Opens or makes the log's database. `flush` false leaves it to the system when data comes to the disk: for replays
  * and measurements, never for a log that others believe.
@@ -58,23 +55,13 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
   const path = join(directory, LOG_DATABASE_FILE);
   let database: LogDatabase | null = null;
   try {
-    makeFolder(directory);
-    closeSync(openSync(path, "a", 0o600));
-    chmodSync(path, 0o600);
-    database = new Database(path, { timeout: 1000 });
+    database = openPrivateFile(path, 1000);
     database.pragma("locking_mode = EXCLUSIVE");
     database.pragma("journal_mode = WAL");
     database.pragma(`synchronous = ${flush ? "FULL" : "OFF"}`);
     // Takes the lock now, and keeps it.
     database.exec("BEGIN IMMEDIATE; COMMIT");
-    const tables = database.prepare("SELECT count(*) FROM sqlite_master").pluck().get();
-    if (tables === 0) {
-      database.exec(
-        `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`,
-      );
-    } else {
-      assertFormat(database, path);
-    }
+    claimDatabase(database, path, KIND);
     database.exec(RETENTION);
     return database;
   } catch (error) {
@@ -86,17 +73,6 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
       });
     }
     throw asStoreError(error, path);
-  }
-}
-
-/** Throws OSN_STATE_CORRUPT, OSN_STATE_NEWER. */
-function assertFormat(database: LogDatabase, path: string): void {
-  const format = database.pragma("user_version", { simple: true }) as number;
-  if (database.pragma("application_id", { simple: true }) !== APPLICATION_ID) {
-    throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no log of a station.`);
-  }
-  if (format !== FORMAT) {
-    throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
   }
 }
 
@@ -130,7 +106,7 @@ export function openLogSnapshot(directory: string): {
   try {
     copyLog(path, join(copy, LOG_DATABASE_FILE));
     database = new Database(join(copy, LOG_DATABASE_FILE));
-    assertFormat(database, path);
+    assertKind(database, path, KIND);
     return { database, close };
   } catch (error) {
     close();

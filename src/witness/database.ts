@@ -1,11 +1,9 @@
 /** The SQLite file of a witness: opened, and brought to the present format. Edge. */
-import Database from "better-sqlite3";
-import { chmodSync, closeSync, openSync } from "node:fs";
+import type Database from "better-sqlite3";
 import { join } from "node:path";
-import { OsnmadError } from "../errors.js";
 import { parseCheckpoint } from "../station/checkpoint.js";
 import { asStoreError } from "../store/faults.js";
-import { makeFolder } from "../trust/folder.js";
+import { claimDatabase, openPrivateFile } from "../store/private-database.js";
 
 export const WITNESS_DATABASE_FILE = "witness.sqlite";
 /** "OSNW" (PRAGMA application_id). */
@@ -60,29 +58,21 @@ export function openWitnessDatabase(directory: string): Database.Database {
   const path = join(directory, WITNESS_DATABASE_FILE);
   let database: Database.Database | null = null;
   try {
-    makeFolder(directory);
-    closeSync(openSync(path, "a", 0o600));
-    chmodSync(path, 0o600);
-    database = new Database(path, { timeout: 1000 });
+    database = openPrivateFile(path, 1000);
     // Two witnesses on one database would each trust its own memory.
     database.pragma("locking_mode = EXCLUSIVE");
     database.pragma("journal_mode = WAL");
     database.pragma("synchronous = FULL");
     database.exec("BEGIN IMMEDIATE; COMMIT");
-    if (database.prepare("SELECT count(*) FROM sqlite_master").pluck().get() === 0) {
-      database.exec(
-        `BEGIN IMMEDIATE; ${BOTH_FORMATS} ${SECOND_FORMAT} PRAGMA application_id = ${APPLICATION_ID};
-         PRAGMA user_version = ${FORMAT}; COMMIT`,
-      );
-    }
     const id = database.pragma("application_id", { simple: true });
-    const format = database.pragma("user_version", { simple: true }) as number;
-    if (id !== APPLICATION_ID)
-      throw new OsnmadError("OSN_STATE_CORRUPT", `${path} is no witness's database.`);
-    if (format === 1) fromFirstFormat(database);
-    else if (format !== FORMAT) {
-      throw new OsnmadError("OSN_STATE_NEWER", `${path} has format ${format}; this program reads ${FORMAT}.`);
-    }
+    if (id === APPLICATION_ID && database.pragma("user_version", { simple: true }) === 1)
+      fromFirstFormat(database);
+    claimDatabase(database, path, {
+      name: "witness's database",
+      applicationId: APPLICATION_ID,
+      format: FORMAT,
+      schema: `${BOTH_FORMATS} ${SECOND_FORMAT}`,
+    });
     return database;
   } catch (error) {
     database?.close();
