@@ -3,6 +3,7 @@
  * buffer: messages are read when the socket takes more. Edge.
  */
 import type { Writable } from "node:stream";
+import { EventSocket } from "../http/event-socket.js";
 import type { FairDesk } from "./fair-desk.js";
 import type { Outbox } from "./outbox.js";
 
@@ -21,45 +22,39 @@ export interface FederationStreamOptions {
 }
 
 export class FederationStream {
-  readonly #out: Writable;
+  readonly #socket: EventSocket;
   readonly #options: FederationStreamOptions;
-  readonly #stopListening: () => void;
-  readonly #keepAlive: NodeJS.Timeout;
   #seq: number;
-  #stalled: NodeJS.Timeout | null = null;
   #due = false;
-  #ended = false;
 
   constructor(out: Writable, options: FederationStreamOptions) {
-    this.#out = out;
     this.#options = options;
     const { outbox, lastId, keepAliveMs } = options;
     const kept = { first: outbox.firstSeq("federation"), last: outbox.lastSeq("federation") };
     const from = startOf(lastId, kept.last);
     this.#seq = from ?? 0;
-    this.#stopListening = outbox.onPut(() => {
+    const schedule = (): void => {
       this.#schedule();
+    };
+    this.#socket = new EventSocket(out, {
+      keepAliveMs,
+      stalledMs: STALLED_MS,
+      onRoom: schedule,
+      onRelease: outbox.onPut(schedule),
     });
-    this.#keepAlive = setInterval(() => {
-      if (this.#stalled === null) this.#write(": keep-alive\n\n");
-    }, keepAliveMs);
-    out.once("close", () => {
-      this.#release();
-    });
-    out.on("error", () => out.destroy());
     const event = from === null ? "reset" : "position";
-    this.#write(`retry: ${RETRY_MS}\n\nid: ${this.#seq}\nevent: ${event}\ndata: ${JSON.stringify(kept)}\n\n`);
+    this.#socket.write(
+      `retry: ${RETRY_MS}\n\nid: ${this.#seq}\nevent: ${event}\ndata: ${JSON.stringify(kept)}\n\n`,
+    );
     this.#schedule();
   }
 
   end(): void {
-    if (this.#ended) return;
-    this.#release();
-    this.#out.end();
+    this.#socket.end();
   }
 
   #schedule(): void {
-    if (this.#due || this.#stalled !== null || this.#ended) return;
+    if (this.#due || !this.#socket.hasRoom) return;
     this.#due = true;
     const { desk, client, onFault } = this.#options;
     desk
@@ -74,7 +69,7 @@ export class FederationStream {
   }
 
   #step(): void {
-    if (this.#ended) return;
+    if (this.#socket.isEnded) return;
     const messages = this.#options.outbox.after("federation", this.#seq, AT_ONCE);
     if (messages.length === 0) return;
     this.#seq = messages[messages.length - 1].seq;
@@ -82,29 +77,8 @@ export class FederationStream {
       const data = Buffer.from(envelope).toString("base64");
       return `id: ${seq}\nevent: ${key.slice(0, key.indexOf("/"))}\ndata: ${data}\n\n`;
     });
-    this.#write(events.join(""));
+    this.#socket.write(events.join(""));
     this.#schedule();
-  }
-
-  #write(text: string): void {
-    if (this.#ended || this.#out.write(text) || this.#stalled !== null) return;
-    this.#stalled = setTimeout(() => {
-      this.#release();
-      this.#out.destroy();
-    }, STALLED_MS);
-    this.#out.once("drain", () => {
-      if (this.#stalled !== null) clearTimeout(this.#stalled);
-      this.#stalled = null;
-      this.#schedule();
-    });
-  }
-
-  #release(): void {
-    this.#ended = true;
-    this.#stopListening();
-    clearInterval(this.#keepAlive);
-    if (this.#stalled !== null) clearTimeout(this.#stalled);
-    this.#stalled = null;
   }
 }
 

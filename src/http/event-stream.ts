@@ -7,6 +7,7 @@ import type { Writable } from "node:stream";
 import type { Assurance } from "../pipeline/records.js";
 import type { Position } from "../store/arrivals.js";
 import type { Store } from "../store/store.js";
+import { EventSocket } from "./event-socket.js";
 import { encodePosition } from "./stream-position.js";
 import { StreamSteps } from "./stream-steps.js";
 
@@ -30,36 +31,27 @@ export interface EventStreamOptions {
 const RETRY_MS = 2000;
 
 export class EventStream {
-  readonly #out: Writable;
+  readonly #socket: EventSocket;
   readonly #options: EventStreamOptions;
   readonly #steps: StreamSteps;
-  readonly #stopListening: () => void;
-  readonly #keepAlive: NodeJS.Timeout;
   #position: Position;
-  /** Set while the socket does not take more. */
-  #stalled: NodeJS.Timeout | null = null;
   /** Whether a turn of reading is due already. */
   #due = false;
-  #ended = false;
 
   constructor(store: Store, out: Writable, options: EventStreamOptions) {
-    this.#out = out;
     this.#options = options;
     this.#steps = options.steps ?? new StreamSteps(store);
     this.#position = options.from;
-    this.#stopListening = store.onCommit(() => {
+    const schedule = (): void => {
       this.#schedule();
-    });
-    this.#keepAlive = setInterval(() => {
+    };
+    this.#socket = new EventSocket(out, {
+      keepAliveMs: options.keepAliveMs,
+      stalledMs: options.stalledMs,
+      onRoom: schedule,
+      onRelease: store.onCommit(schedule),
       // Rows of another process make no commit here: they are found now at the latest.
-      this.#schedule();
-      if (this.#stalled === null) this.#write(": keep-alive\n\n");
-    }, options.keepAliveMs);
-    out.on("close", () => {
-      this.#release();
-    });
-    out.on("error", () => {
-      this.#release();
+      onBeat: schedule,
     });
     const id = encodePosition(store.arrivals.identity, options.from);
     // The first line has an id, so that a client cut off before any row goes on from here.
@@ -67,19 +59,17 @@ export class EventStream {
       options.reset === null
         ? `id: ${id}\nevent: position\ndata: {}\n\n`
         : `id: ${id}\nevent: reset\ndata: ${JSON.stringify({ reason: options.reset })}\n\n`;
-    this.#write(`retry: ${RETRY_MS}\n${hello}`);
+    this.#socket.write(`retry: ${RETRY_MS}\n${hello}`);
     this.#schedule();
   }
 
   /** Ends the stream in order: the client gets all that was written, and comes again by itself. */
   end(): void {
-    if (this.#ended) return;
-    this.#release();
-    this.#out.end(": the server stops\n\n");
+    this.#socket.end(": the server stops\n\n");
   }
 
   #schedule(): void {
-    if (this.#due || this.#stalled !== null || this.#ended) return;
+    if (this.#due || !this.#socket.hasRoom) return;
     this.#due = true;
     // In a turn of its own: whoever commits does not wait for the readers, nor one reader for another.
     setImmediate(() => {
@@ -89,37 +79,16 @@ export class EventStream {
   }
 
   #step(): void {
-    if (this.#ended || this.#stalled !== null) return;
+    if (!this.#socket.hasRoom) return;
     const { levels, withEvents, onFault } = this.#options;
     try {
       const { lines, position, atEnd } = this.#steps.after(this.#position, levels, withEvents);
       this.#position = position;
-      if (lines.length > 0) this.#write(lines);
+      if (lines.length > 0) this.#socket.write(lines);
       if (!atEnd) this.#schedule();
     } catch (error) {
       onFault(error);
       this.end();
     }
-  }
-
-  #write(text: string | Buffer): void {
-    if (this.#ended || this.#out.write(text) || this.#stalled !== null) return;
-    this.#stalled = setTimeout(() => {
-      this.#release();
-      this.#out.destroy();
-    }, this.#options.stalledMs);
-    this.#out.once("drain", () => {
-      if (this.#stalled !== null) clearTimeout(this.#stalled);
-      this.#stalled = null;
-      this.#schedule();
-    });
-  }
-
-  #release(): void {
-    this.#ended = true;
-    this.#stopListening();
-    clearInterval(this.#keepAlive);
-    if (this.#stalled !== null) clearTimeout(this.#stalled);
-    this.#stalled = null;
   }
 }
