@@ -11,7 +11,7 @@ import { checkpointInput, forkInputs, spanInputs } from "./stored-spans.js";
 /** Leaves of a span end at a multiple: whole bundles. */
 const SPAN_LEAVES = 4096;
 const MAX_SPAN_BYTES = 1 << 25;
-/** Leaves that that are fetched before it is known who signed, for a rotation among them: three weeks. */
+/** Leaves that are fetched before it is known who signed, for a rotation among them: three weeks. */
 const MAX_UNSIGNED_LEAVES = 1 << 16;
 /** Spans of one call; the next call goes on. */
 const MAX_SPANS = 64;
