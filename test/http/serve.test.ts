@@ -11,7 +11,7 @@ import { defaultDataDirectory, registerServe } from "../../src/cli/commands/serv
 import { DATABASE_FILE } from "../../src/store/database.js";
 import { createToken } from "../../src/store/token-file.js";
 import { temporaryFolder } from "../store/folder.js";
-import { compileInto, STORE_PARTS } from "../store/compiled.js";
+import { compileInto } from "../store/compiled.js";
 import { authenticatingOsnma, eventAt, fixAt, satellite, summary } from "../store/records.js";
 import type { Body } from "./support.js";
 
@@ -20,13 +20,7 @@ let script = "";
 
 beforeAll(() => {
   program = mkdtempSync(join(tmpdir(), "osnmad-serve-"));
-  const source = compileInto(program, [
-    ...STORE_PARTS,
-    "http",
-    "cli/commands/serve.ts",
-    "cli/serving.ts",
-    "cli/data-directory.ts",
-  ]);
+  const source = compileInto(program, ["src/cli/commands/serve.ts"]);
   script = join(program, "main.js");
   // The name of the capture says what the replay does.
   writeFileSync(

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { DATABASE_FILE, openDatabase } from "../../src/store/database.js";
 import { ASSURANCE_LEVELS, AUTHENTICATED_LEVELS } from "../../src/store/fix-store.js";
 import { openStore, Store } from "../../src/store/store.js";
-import { compileInto, STORE_PARTS } from "./compiled.js";
+import { compileInto } from "./compiled.js";
 import { temporaryFolder, temporaryStore } from "./folder.js";
 import {
   authenticatedAt,
@@ -315,7 +315,7 @@ describe("writing", () => {
 
   it("keeps every transaction that was reported, whole ones only, when the process is killed", async () => {
     const folder = temporaryFolder();
-    const source = compileInto(folder, STORE_PARTS);
+    const source = compileInto(folder, ["src/store/store.ts"]);
     const script = join(folder, "writer.js");
     const data = join(folder, "data");
     writeFileSync(
