@@ -4,7 +4,6 @@ import type { Config } from "../daemon/config.js";
 import type { Transport } from "../emit/delivery.js";
 import { Emission, type ConsumerOptions } from "../emit/emission.js";
 import { storedFixes } from "../emit/store-fixes.js";
-import { OsnmadError } from "../errors.js";
 import type { Station } from "../station/station.js";
 import type { Store } from "../store/store.js";
 import { assertNamesDiffer, pushTo } from "./outside-peers.js";
@@ -38,21 +37,15 @@ async function natsOf(config: Config["emit"], station: Station): Promise<Transpo
     nats_ca: caFile,
     nats_replicas: replicas,
   } = config;
-  const [{ DEFAULT_STREAM, NatsTransport }, { connectionOptions }, { takeChallenges }] = await Promise.all([
+  const [{ DEFAULT_STREAM, NatsTransport }, { takeChallenges }] = await Promise.all([
     import("../emit/nats.js"),
-    import("../emit/nats-connection.js"),
     import("../emit/nats-challenges.js"),
   ]);
   const { log } = station;
-  const options = { servers, credentialsFile, caFile };
-  try {
-    connectionOptions(options);
-  } catch (error) {
-    if (!(error instanceof OsnmadError)) throw error;
-    throw new OsnmadError("OSN_CONFIG_INVALID", `emit.nats: ${error.message}`, { cause: error });
-  }
   return new NatsTransport({
-    ...options,
+    servers,
+    credentialsFile,
+    caFile,
     station: log.station,
     onConnected: (connection) => {
       takeChallenges(connection, station);

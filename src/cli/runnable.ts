@@ -45,7 +45,11 @@ export function configurationFaults({ http, time, station, emit }: Config): Osnm
 
 /** Throws what keeps a run from starting, all of it at once: OSN_CONFIG_INVALID, OSN_LISTEN_REFUSED. */
 export function assertRunnable(config: Config): void {
-  const faults = configurationFaults(config);
+  throwTogether(configurationFaults(config));
+}
+
+/** Several faults in one error; a single one as it is. */
+export function throwTogether(faults: readonly OsnmadError[]): void {
   if (faults.length === 0) return;
   if (faults.length === 1) throw faults[0];
   const lines = faults.map(({ message }) => `\n  ${message}`).join("");

@@ -8,11 +8,13 @@ import {
   type ConnectionOptions,
   type NatsConnection,
 } from "@nats-io/transport-node";
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { OsnmadError } from "../errors.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
 const DEFAULT_PORT = "4222";
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 export interface NatsOptions {
   /** `nats://` or `tls://`, of one cluster; with `user:password@` or `token@` where the broker asks for that. */
@@ -36,7 +38,7 @@ export function connectionOptions({ servers, credentialsFile, caFile }: NatsOpti
   if (username !== "" && credentialsFile !== undefined) {
     throw new OsnmadError("OSN_USAGE", "Credentials for NATS are in the address or in a file, not in both.");
   }
-  if (caFile !== undefined) readText(caFile);
+  if (caFile !== undefined) assertCertificates(caFile);
   const isTls = caFile !== undefined || urls.some(({ protocol }) => protocol === "tls:");
   const port = (url: URL): string => (url.port === "" ? DEFAULT_PORT : url.port);
   return {
@@ -46,7 +48,7 @@ export function connectionOptions({ servers, credentialsFile, caFile }: NatsOpti
     reconnect: false,
     ...(isTls ? { tls: caFile === undefined ? {} : { caFile } } : {}),
     ...(username === "" ? {} : inAddress(username, password)),
-    ...(credentialsFile === undefined ? {} : inFile(credentialsFile)),
+    ...(credentialsFile === undefined ? {} : loginIn(credentialsFile)),
   };
 }
 
@@ -73,10 +75,18 @@ function inAddress(username: string, password: string): Login {
   return password === "" ? { token: user } : { user, pass: decodeURIComponent(password) };
 }
 
-function inFile(path: string): Login {
+/** What a file opens the broker with. Throws OSN_USAGE, without a word of what is in it. */
+export function loginIn(path: string): Login {
   const text = readText(path);
   if (text.includes("BEGIN NATS USER JWT")) {
-    return { authenticator: credsAuthenticator(Buffer.from(text, "utf8")) };
+    const authenticator = credsAuthenticator(Buffer.from(text, "utf8"));
+    try {
+      // Read only when a broker asks, and so tried here.
+      authenticator("nonce");
+    } catch (cause) {
+      throw new OsnmadError("OSN_USAGE", `${path} is no whole creds file of NATS.`, { cause });
+    }
+    return { authenticator };
   }
   const line = text.trim();
   if (/^SU[A-Z2-7]{56}$/.test(line)) {
@@ -96,6 +106,20 @@ function inFile(path: string): Login {
   }
   const colon = line.indexOf(":");
   return colon < 0 ? { token: line } : { user: line.slice(0, colon), pass: line.slice(colon + 1) };
+}
+
+/** Throws OSN_USAGE where the file cannot be read or holds something else than certificates. */
+export function assertCertificates(path: string): void {
+  // TLS itself skips what it cannot read, and then believes in fewer than were meant.
+  const blocks = readText(path).match(CERTIFICATE) ?? [];
+  if (blocks.length === 0) throw new OsnmadError("OSN_USAGE", `${path} holds no certificate in PEM.`);
+  blocks.forEach((block, at) => {
+    try {
+      new X509Certificate(block);
+    } catch (cause) {
+      throw new OsnmadError("OSN_USAGE", `${path}: its certificate ${at + 1} cannot be read.`, { cause });
+    }
+  });
 }
 
 function readText(path: string): string {

@@ -55,6 +55,15 @@ export function chooseProfile(choice: string, identity: ReceiverIdentity): Profi
       `There is no profile for ${describeReceiver(identity)}.`,
     );
   }
+  return namedProfile(choice);
+}
+
+/** Whether there is such a profile, whatever the receiver turns out to be. Throws OSN_PROFILE_INVALID. */
+export function assertProfile(choice: string): void {
+  if (choice !== "auto" && choice !== "none") namedProfile(choice);
+}
+
+function namedProfile(choice: string): Profile {
   const builtIn = /^[a-z0-9-]+$/.test(choice)
     ? builtInProfiles().find(({ name }) => name === choice)
     : undefined;

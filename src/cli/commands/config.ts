@@ -1,12 +1,16 @@
 /** `osnmad config`: the configuration's schema, and whether a file is right. */
 import type { Command } from "commander";
+import { join } from "node:path";
 import { optionRows, publishedSchema } from "../../daemon/config.js";
 import { variableOf, type LoadedConfig } from "../../daemon/config-sources.js";
 import { OsnmadError } from "../../errors.js";
-import { loadTrust } from "../../trust/material.js";
+import { readKey } from "../../station/key-file.js";
+import { KEY_FILE } from "../../station/station-log.js";
 import { TokenWatch } from "../../store/token-file.js";
+import { stationFolder } from "../live-station.js";
+import { assertFiles, openSecrets } from "../named-files.js";
 import { assertMayListen } from "../serving.js";
-import { dataDirectoryOf, loadRunnable, trustFilesOf } from "./run.js";
+import { dataDirectoryOf, loadRunnable, materialOf } from "./run.js";
 
 export function registerConfig(program: Command): void {
   const command = program
@@ -15,16 +19,15 @@ export function registerConfig(program: Command): void {
   command
     .command("check")
     .description(
-      "Read the configuration as `osnmad run` would, key files included, and say what is set; exit status 2 where it " +
-        "is wrong. `osnmad doctor` looks at the machine and the receiver as well",
+      "Read the configuration as `osnmad run` would, with every file that it names, and say what is set; the exit " +
+        "status is not 0 where it is wrong. `osnmad doctor` looks at the machine and the receiver as well",
     )
     .option("--config <file>", "TOML configuration (default: the usual places)")
     .option("--json", "the whole configuration, defaults included, as JSON")
     .action(async (flags: { config?: string; json?: boolean }) => {
       const loaded = loadRunnable(flags.config, {});
-      loadTrust(trustFilesOf(loaded.config));
-      const note = await tokenNote(loaded);
-      if (note !== null) process.stderr.write(`osnmad: ${note}\n`);
+      await assertFiles(loaded.config);
+      for (const note of await notesOf(loaded)) process.stderr.write(`osnmad: ${note}\n`);
       if (flags.json === true) {
         process.stdout.write(`${JSON.stringify(loaded.config, null, 2)}\n`);
         return;
@@ -55,16 +58,34 @@ export function registerConfig(program: Command): void {
     });
 }
 
-/** A token is of the data folder, not of the file: a run without it is refused, and the file may be right. */
-async function tokenNote(loaded: LoadedConfig): Promise<string | null> {
-  const { enabled, host, port, allow_remote, require_token } = loaded.config.http;
-  if (!enabled) return null;
-  const listening = { host, port, allowRemote: allow_remote, requireToken: require_token };
-  try {
-    await assertMayListen(listening, new TokenWatch(dataDirectoryOf(loaded)));
-    return null;
-  } catch (error) {
-    if (!(error instanceof OsnmadError)) throw error;
-    return `${error.message} A run would be refused (${error.code}).`;
+/**
+ * What a run would say at its start though the configuration is right: state, tokens and the station's key are of the
+ * data folder, not of the file.
+ */
+async function notesOf(loaded: LoadedConfig): Promise<string[]> {
+  const { http, station } = loaded.config;
+  const dataDirectory = dataDirectoryOf(loaded);
+  const notes = openSecrets(loaded.config).map(({ found, remedy }) => `${found}. ${remedy}`);
+  const tried = async <T>(action: () => T | Promise<T>, what: string): Promise<T | null> => {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof OsnmadError)) throw error;
+      notes.push(`${error.message.replace(/\.?$/, ".")} ${what} (${error.code}). ${error.remedy}`);
+      return null;
+    }
+  };
+  const refused = "A run would be refused";
+  const material = await tried(() => materialOf(loaded), refused);
+  notes.push(...(material?.warnings ?? []));
+  if (http.enabled) {
+    const { host, port, allow_remote: allowRemote, require_token: requireToken } = http;
+    const listening = { host, port, allowRemote, requireToken };
+    await tried(() => assertMayListen(listening, new TokenWatch(dataDirectory)), refused);
   }
+  if (station.enabled && material !== null) {
+    const folder = stationFolder(dataDirectory, material.simulated ? "simulated" : "live");
+    await tried(() => readKey(join(folder, KEY_FILE)), "A run would keep no station log");
+  }
+  return notes;
 }

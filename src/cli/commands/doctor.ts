@@ -123,7 +123,7 @@ async function doctor(flags: DoctorFlags): Promise<void> {
       report.check(check);
     }
   };
-  const { checks, loaded } = checkConfiguration(flags.config, namedFlags(flags));
+  const { checks, loaded } = await checkConfiguration(flags.config, namedFlags(flags));
   const { config } = loaded;
   if (config.time.assume_synchronised && config.time.bound_seconds === undefined) {
     throw new OsnmadError("OSN_USAGE", "--assume-synchronised needs --bound <seconds>.");

@@ -7,9 +7,10 @@ import { loadConfig, type LoadedConfig } from "../../daemon/config-sources.js";
 import { OsnmadError } from "../../errors.js";
 import type { DaemonOptions } from "../daemon.js";
 import { defaultDataDirectory } from "../data-directory.js";
+import { assertFiles, openSecrets, trustFilesOf } from "../named-files.js";
 import { assertRunnable } from "../runnable.js";
 import { stopOnSignal } from "../serving.js";
-import { startMaterial, type TrustFlags } from "../trust-options.js";
+import { startMaterial, type StartMaterial } from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 
 interface RunFlags {
@@ -109,17 +110,6 @@ export function addressOf(text: string): { host: string; port: number } {
   return { host: match[1] ?? match[2] ?? "127.0.0.1", port: Number(match[3]) };
 }
 
-/** Key files that the configuration names; none of them where it leaves the built-in keys in force. */
-export function trustFilesOf({
-  trust,
-}: LoadedConfig["config"]): Pick<TrustFlags, "merkle" | "publicKey" | "rootKey"> {
-  return {
-    ...(trust.merkle.length > 0 ? { merkle: trust.merkle } : {}),
-    ...(trust.public_key.length > 0 ? { publicKey: trust.public_key } : {}),
-    ...(trust.root_key === undefined ? {} : { rootKey: trust.root_key }),
-  };
-}
-
 /** $STATE_DIRECTORY is systemd's word for where a service keeps its data. */
 export function dataDirectoryOf({ config }: LoadedConfig): string {
   return config.data_dir ?? process.env["STATE_DIRECTORY"] ?? defaultDataDirectory(process.env, homedir());
@@ -136,6 +126,18 @@ export function loadRunnable(file: string | undefined, flags: Record<string, unk
   return loaded;
 }
 
+/** Key files and stored state that a run begins with. Throws OSN_TRUST_*, OSN_STATE_*, OSN_ALERT_LATCHED. */
+export function materialOf(loaded: LoadedConfig): StartMaterial {
+  const { config } = loaded;
+  return startMaterial({
+    ...trustFilesOf(config),
+    trust: true,
+    state: dataDirectoryOf(loaded),
+    rule: config.osnma.rule,
+    minTagBits: config.osnma.min_tag_bits,
+  });
+}
+
 /** A block on a terminal, plain lines where they are asked for; else the log tells. */
 function viewOf({ json, lines }: RunFlags): NonNullable<DaemonOptions["view"]> | null {
   if (json === true) return null;
@@ -148,14 +150,10 @@ async function run(flags: RunFlags): Promise<void> {
   const loaded = loadRunnable(flags.config, named);
   const { config } = loaded;
   const dataDirectory = dataDirectoryOf(loaded);
-  const material = startMaterial({
-    ...trustFilesOf(config),
-    trust: true,
-    state: dataDirectory,
-    rule: config.osnma.rule,
-    minTagBits: config.osnma.min_tag_bits,
-  });
-  for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
+  await assertFiles(config);
+  const material = materialOf(loaded);
+  const secrets = openSecrets(config).map(({ found, remedy }) => `${found}: ${remedy}`);
+  for (const warning of [...material.warnings, ...secrets]) process.stderr.write(`osnmad: ${warning}\n`);
   const [{ runDaemon }, { hostTime }, { Recorder }, { receiverSetup }] = await Promise.all([
     import("../daemon.js"),
     import("../../time/host-time.js"),
