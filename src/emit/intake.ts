@@ -4,9 +4,9 @@
  */
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { FixRecord } from "../pipeline/records.js";
-import { decodeFix } from "../station/items.js";
+import { commitsTo } from "../station/fix-item.js";
+import { decodeFix, epochSlot } from "../station/items.js";
 import { decodeLeaf } from "../station/leaf.js";
-import { sha256 } from "../station/merkle.js";
 import { formatNote } from "../station/note.js";
 import { decodeItems } from "../station/openings.js";
 import type { StationLog } from "../station/station-log.js";
@@ -111,17 +111,16 @@ export class Intake {
     const { fixes } = this.#options;
     const committed = decodeItems(items)?.fixes;
     if (fixes === undefined || committed === undefined || committed.size === 0) return messages;
-    const stored = new Map<string, { text: Uint8Array; evidence: Uint8Array | null }>();
+    const told = new Set<number>();
     for (const { record, evidence } of fixes.fixes(leaf.gst * 1000, (leaf.gst + 30) * 1000)) {
+      const slot = epochSlot(Math.round(record.gst * 1000), leaf.gst);
+      const item = slot === null ? undefined : committed.get(slot);
+      const fix = item === undefined ? null : decodeFix(item);
+      // Another run may have had the epoch as well.
+      if (slot === null || fix === null || told.has(slot) || !commitsTo(fix, record)) continue;
+      told.add(slot);
       const text = Buffer.from(canonicalJson(record), "utf8");
-      stored.set(Buffer.from(sha256(text)).toString("hex"), { text, evidence });
-    }
-    for (const [slot, item] of committed) {
-      const fix = decodeFix(item);
-      const found = fix === null ? undefined : stored.get(Buffer.from(fix.record).toString("hex"));
-      if (found === undefined) continue;
-      const { text: record, evidence } = found;
-      const statement: Statement = { kind: "fix", index, slot, record, evidence };
+      const statement: Statement = { kind: "fix", index, slot, record: text, evidence };
       messages.push(await this.#seal("prover", `fix/${index}/${slot}`, statement));
     }
     return messages;

@@ -8,15 +8,12 @@ import { shapeOf } from "./shapes.js";
 /** Deeper than any state or evidence; bounds the recursion over hostile input. */
 const MAX_NESTING = 64;
 
-/**
- * @param known texts of objects that will not change any more: used where there is one, and not added to
- * @throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64
- */
-export function canonicalJson(value: unknown, known?: WeakMap<object, string>): string {
-  return canonical(value, 0, known);
+/** Throws TypeError for what JSON would drop or change, RangeError for what is nested deeper than 64. */
+export function canonicalJson(value: unknown): string {
+  return canonical(value, 0);
 }
 
-function canonical(value: unknown, depth: number, known: WeakMap<object, string> | undefined): string {
+function canonical(value: unknown, depth: number): string {
   if (depth > MAX_NESTING) throw new RangeError(`nested deeper than ${MAX_NESTING}`);
   if (typeof value === "number") {
     if (!Number.isFinite(value)) throw new TypeError("JSON cannot carry a number that is not finite");
@@ -25,16 +22,14 @@ function canonical(value: unknown, depth: number, known: WeakMap<object, string>
   if (value === null || typeof value === "boolean" || typeof value === "string") return JSON.stringify(value);
   if (Array.isArray(value)) {
     let text = "";
-    for (const item of value) text += (text === "" ? "[" : ",") + canonical(item, depth + 1, known);
+    for (const item of value) text += (text === "" ? "[" : ",") + canonical(item, depth + 1);
     return text === "" ? "[]" : `${text}]`;
   }
   if (isPlainObject(value)) {
-    const made = known?.get(value);
-    if (made !== undefined) return made;
     const { names, heads } = shapeOf(Object.keys(value));
     let text = "";
     for (let i = 0; i < names.length; i++)
-      text += (text === "" ? "{" : ",") + heads[i] + canonical(value[names[i]], depth + 1, known);
+      text += (text === "" ? "{" : ",") + heads[i] + canonical(value[names[i]], depth + 1);
     return text === "" ? "{}" : `${text}}`;
   }
   throw new TypeError(`JSON cannot carry ${typeof value === "object" ? "this object" : typeof value}`);

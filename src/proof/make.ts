@@ -3,6 +3,8 @@
  * witnesses, and so takes for each satellite what most witnesses saw soonest. Pure but for its source.
  */
 import { bundleText } from "../evidence/bundle.js";
+import { canonicalJson } from "../evidence/canonical-json.js";
+import { canonicalRecord } from "../evidence/canonical-record.js";
 import {
   bytesOf,
   hexOf,
@@ -10,6 +12,7 @@ import {
   objectText,
   signedPart,
   type EvidenceObject,
+  type FixObject,
   type ObjectId,
   type TeslaKeyObject,
 } from "../evidence/objects.js";
@@ -21,8 +24,8 @@ import { cedNavBits } from "../osnma/tag-message.js";
 import type { FixRecord, Mode } from "../pipeline/records.js";
 import type { Checkpoint } from "../station/checkpoint.js";
 import { CommittedTree, type Category } from "../station/commitment.js";
-import { fixRecordDigest } from "../station/collector.js";
 import { timestampOf } from "../station/cosignature.js";
+import { commitsTo } from "../station/fix-item.js";
 import { decodeFix, decodePages, decodeTags, epochSlot, pagesSlot, tagsSlot } from "../station/items.js";
 import { decodeLeaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
@@ -100,6 +103,7 @@ class Maker {
     const { station, mode } = this.#source;
     const { mode: ofFix, root, objects } = this.#evidence;
     if (ofFix !== mode) throw impossible(`the fix is of mode ${ofFix}, and the log of mode ${mode}`);
+    this.#assertRecord();
     const own = this.#fixLeaf();
     const bundle = JSON.parse(bundleText(ofFix, root, objects)) as unknown;
     const words = this.#wordsOf(bundle);
@@ -122,12 +126,19 @@ class Maker {
     };
   }
 
+  /** A leaf commits to a record by its evidence, so the record that came beside it has to be the one in there. */
+  #assertRecord(): void {
+    const { root, objects } = this.#evidence;
+    const fix = Array.from(objects).find(([id]) => id === root)?.[1] as FixObject | undefined;
+    if (fix === undefined || canonicalJson(fix.record) !== canonicalRecord(this.#record, "evidence"))
+      throw impossible("its evidence is that of another record");
+  }
+
   /** The leaf that commits to the fix, the fix opened. */
   #fixLeaf(): OpenedLeaf {
     const { gst } = this.#record;
-    const gstMs = Math.round(gst * 1000);
     const subframe = Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
-    const slot = epochSlot(gstMs, subframe)!;
+    const slot = epochSlot(Math.round(gst * 1000), subframe)!;
     const index = this.#source.firstLeafSince(subframe);
     if (index >= this.#source.size)
       throw impossible(
@@ -144,7 +155,7 @@ class Maker {
     }
     const item = leaf.items.fixes.get(slot);
     const fix = item === undefined ? null : decodeFix(item);
-    if (fix === null || fix.gstMs !== gstMs || !bytesEqual(fix.record, fixRecordDigest(this.#record)))
+    if (fix === null || !commitsTo(fix, this.#record))
       throw impossible(`leaf ${index} does not commit to this fix: it came after the leaf was made`);
     this.#open(leaf, "fixes", slot);
     return leaf;

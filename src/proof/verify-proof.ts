@@ -19,9 +19,9 @@ import type { GoodTag } from "../evidence/verify-navigation.js";
 import { formatGst, SUBFRAME_SECONDS } from "../inav/gst.js";
 import type { FixRecord } from "../pipeline/records.js";
 import { signerOf } from "../station/checkpoint.js";
-import { fixRecordDigest } from "../station/collector.js";
 import { verifyOpening, type Opening } from "../station/commitment.js";
 import { verifyCosignature } from "../station/cosignature.js";
+import { commitsTo } from "../station/fix-item.js";
 import { stationIdOf } from "../station/history.js";
 import {
   decodeFix,
@@ -415,10 +415,8 @@ class ProofJudge {
     const item = decodeFix(opening.item)!;
     if (item.evidence === null || hexOf(item.evidence) !== verdict.root)
       return fail("evidence", `leaf ${leaf.leaf.index} commits to a fix with other evidence`);
-    if (!bytesEqual(item.record, digestOfRecord(record)))
-      return fail("record", `leaf ${leaf.leaf.index} commits to another record`);
-    if (item.gstMs !== Math.round(record.gst * 1000))
-      return fail("gst", "the commitment is to another epoch");
+    if (!commitsTo(item, record))
+      return fail("record", `leaf ${leaf.leaf.index} commits to another record or epoch`);
     for (const which of ["own", "receiver"] as const) {
       if (!isPlaceOf(item[which], record[which]))
         return fail(which, "place or grade of the commitment is not that of the record");
@@ -555,7 +553,7 @@ function itemOf({ category, slot, item }: Opening, gst: number): string | null {
   }
 }
 
-/** The record as the station made it, whose digest a leaf commits to; null where the bundle has none. */
+/** The record as the station made it; null where the bundle has none. */
 function recordOf({ fix, verdict }: JudgedBundle): FixRecord | null {
   const record = fix === null ? null : decodeRecord(fix.record);
   if (!isObject(record) || typeof record["gst"] !== "number" || !Number.isFinite(record["gst"])) return null;
@@ -569,14 +567,6 @@ function recordOf({ fix, verdict }: JudgedBundle): FixRecord | null {
     return null;
   if (!isList(agreeingSatellites, Number.isInteger)) return null;
   return { ...record, evidence: verdict.root } as unknown as FixRecord;
-}
-
-function digestOfRecord(record: FixRecord): Uint8Array {
-  try {
-    return fixRecordDigest(record);
-  } catch {
-    return new Uint8Array(0);
-  }
 }
 
 function isPlaceOf(item: PlaceItem | null, said: FixRecord["own"] | FixRecord["receiver"]): boolean {

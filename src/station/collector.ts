@@ -5,25 +5,23 @@
  * A leaf is made soon after its subframe ended, because a witness has to see it before the TESLA key is on the air
  * again (docs/timing-classes.md). What comes later than that is counted and not committed to.
  */
-import { canonicalJson } from "../evidence/canonical-json.js";
 import { GPS_WEEK_OFFSET, SECONDS_IN_WEEK, SUBFRAME_SECONDS, subframeOfE1Page } from "../inav/gst.js";
 import type { InavPage } from "../inav/page.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
-import type { FixRecord, OwnPosition, ReceiverPosition, TimeAssurance } from "../pipeline/records.js";
+import type { FixRecord, TimeAssurance } from "../pipeline/records.js";
 import type { Category } from "./commitment.js";
+import { fixItemOf } from "./fix-item.js";
 import {
   encodeFix,
   encodeMeasurements,
   encodePages,
   encodeTags,
   epochSlot,
-  GRADES,
   pageContent,
   pagesSlot,
   tagsItem,
   tagsSlot,
   type PagesItem,
-  type PlaceItem,
 } from "./items.js";
 import type { GapReason } from "./leaf.js";
 import { sha256 } from "./merkle.js";
@@ -98,7 +96,6 @@ export class SubframeCollector {
   readonly #emit: (closed: ClosedSubframe | ClosedGap) => void;
   /** The subframes not closed yet, by GST. */
   readonly #open = new Map<number, OpenSubframe>();
-  readonly #texts = new WeakMap<object, string>();
   /** Null before the first: the first subframe heard of is the first of the log. */
   #nextGst: number | null;
   #time: CollectedTime = { assurance: "none", boundMs: null };
@@ -160,16 +157,7 @@ export class SubframeCollector {
 
   fix(record: FixRecord): void {
     const gstMs = Math.round(record.gst * 1000);
-    this.#epoch("fixes", gstMs, () => {
-      const { own, receiver, evidence } = record;
-      return encodeFix({
-        gstMs,
-        own: placeOf(own),
-        receiver: placeOf(receiver),
-        evidence: evidence === null ? null : Buffer.from(evidence, "hex"),
-        record: this.#digestOf(record),
-      });
-    });
+    this.#epoch("fixes", gstMs, () => encodeFix(fixItemOf(record)));
   }
 
   /**
@@ -227,14 +215,6 @@ export class SubframeCollector {
     }
   }
 
-  /** Most of a record is what authenticated its satellites: the same objects for many epochs. */
-  #digestOf(record: FixRecord): Uint8Array {
-    for (const { authenticatedBy } of record.own?.satellites ?? []) {
-      if (!this.#texts.has(authenticatedBy)) this.#texts.set(authenticatedBy, canonicalJson(authenticatedBy));
-    }
-    return fixRecordDigest(record, this.#texts);
-  }
-
   /** The subframe, opened where it is the next or the one after; null where it was closed or is far ahead. */
   #at(gst: number): OpenSubframe | null {
     if (this.#nextGst === null || gst < this.#nextGst || gst > this.#nextGst + SUBFRAME_SECONDS) return null;
@@ -263,11 +243,6 @@ export class SubframeCollector {
   }
 }
 
-/** SHA-256 of the canonical JSON of a whole fix record, as a fix item has it. */
-export function fixRecordDigest(record: FixRecord, known?: WeakMap<object, string>): Uint8Array {
-  return sha256(canonicalJson(record, known));
-}
-
 /**
  * The bound as a power of two: its milliseconds tell how far the servers are that keep the clock, and so a little of
  * where the station is.
@@ -276,10 +251,4 @@ export function timeOf(trusted: TrustedTime | null): CollectedTime {
   if (trusted === null) return { assurance: "capture", boundMs: null };
   const boundMs = 2 ** Math.max(0, Math.ceil(Math.log2(trusted.boundSeconds * 1000)));
   return { assurance: trusted.assurance, boundMs };
-}
-
-function placeOf(position: OwnPosition | ReceiverPosition | null): PlaceItem | null {
-  if (position === null) return null;
-  const { assurance, latitudeE7, longitudeE7, heightMm } = position;
-  return { grade: GRADES.indexOf(assurance), latitudeE7, longitudeE7, heightMm };
 }

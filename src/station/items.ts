@@ -61,10 +61,10 @@ export interface FixItem {
   readonly gstMs: number;
   readonly own: PlaceItem | null;
   readonly receiver: PlaceItem | null;
-  /** Id of the fix's evidence (docs/evidence.md); null where none was made. */
+  /** Id of the fix's evidence (docs/evidence.md), which is a hash over the whole record too; null where none was made. */
   readonly evidence: Uint8Array | null;
-  /** SHA-256 of the canonical JSON of the whole record. */
-  readonly record: Uint8Array;
+  /** SHA-256 of the canonical JSON of the record; null where the evidence has it. Items of older logs have both. */
+  readonly record: Uint8Array | null;
 }
 
 export function pagesSlot(svid: number, band: Band): number {
@@ -172,8 +172,11 @@ export function decodeFix(bytes: Uint8Array): FixItem | null {
   const own = placeOf(ownValue);
   const receiver = placeOf(receiverValue);
   if (own === undefined || receiver === undefined) return null;
-  if (!isInteger(gstMs, 0, MAX_GST * 1000) || !isBytes(record, HASH_BYTES)) return null;
+  if (!isInteger(gstMs, 0, MAX_GST * 1000)) return null;
   if (evidence !== null && !isBytes(evidence, HASH_BYTES)) return null;
+  if (record !== null && !isBytes(record, HASH_BYTES)) return null;
+  // An item that the record does not follow from would commit to a place and to nothing of how it came about.
+  if (evidence === null && record === null) return null;
   return { gstMs, own, receiver, evidence, record };
 }
 

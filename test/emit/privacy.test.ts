@@ -105,7 +105,9 @@ function collectSecrets(): void {
         secrets.set(`${category} ${slot} of leaf ${index}`, Buffer.from(item));
         if (category !== "fixes") continue;
         const fix = decodeFix(item)!;
-        secrets.set(`digest of the record of leaf ${index}/${slot}`, Buffer.from(fix.record));
+        for (const [what, bytes] of Object.entries({ evidence: fix.evidence, record: fix.record })) {
+          if (bytes !== null) secrets.set(`${what} of the fix of leaf ${index}/${slot}`, Buffer.from(bytes));
+        }
         for (const place of [fix.own, fix.receiver]) {
           if (place === null) continue;
           places++;

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { storedFixes } from "../../src/emit/store-fixes.js";
 import { readBundle } from "../../src/evidence/bundle.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
-import { fixRecordDigest } from "../../src/station/collector.js";
+import { commitsTo, fixItemOf } from "../../src/station/fix-item.js";
+import { decodeFix, encodeFix } from "../../src/station/items.js";
 import { temporaryStore } from "../store/folder.js";
 import { evidenceOf, fixAt, GST, ownFixAt } from "../store/records.js";
 
@@ -54,7 +55,7 @@ describe("fixes of a store", () => {
     for (const fix of fixes) {
       const { record, evidence } = byGst.get(fix.gst)!;
       expect(record).toEqual(fix);
-      expect(Buffer.from(fixRecordDigest(record))).toEqual(Buffer.from(fixRecordDigest(fix)));
+      expect(commitsTo(decodeFix(encodeFix(fixItemOf(fix)))!, record)).toBe(true);
       if (fix.evidence === null) expect(evidence).toBeNull();
       else expect(readBundle(Buffer.from(evidence!).toString())).toMatchObject({ root: fix.evidence });
     }

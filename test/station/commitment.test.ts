@@ -155,9 +155,15 @@ describe("items", () => {
       own: { grade: 3, latitudeE7: -1, longitudeE7: 1_800_000_000, heightMm: -430_000 },
       receiver: null,
       evidence: secret("evidence"),
-      record: secret("record"),
+      record: null,
     };
     expect(decodeFix(encodeFix(fix))).toEqual(fix);
+    // Without evidence the record has its own digest, and older logs have both.
+    for (const evidence of [null, fix.evidence]) {
+      const item = { ...fix, evidence, record: secret("record") };
+      expect(decodeFix(encodeFix(item))).toEqual(item);
+    }
+    expect(decodeFix(encodeFix({ ...fix, evidence: null }))).toBeNull();
   });
 
   it("survive any bytes", () => {
