@@ -1,8 +1,9 @@
 /** The log on disk: what is announced stays, one root for each size, and no signature where history disagrees. */
 import Database from "better-sqlite3";
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { auditedLeaves } from "../../src/station/audit.js";
 import { signerOf } from "../../src/station/checkpoint.js";
 import { decodeLeaf, receiverCommitment } from "../../src/station/leaf.js";
@@ -252,6 +253,29 @@ describe("a history that disagrees", () => {
     refused(folder);
     writeFileSync(join(folder, "station.key"), key);
     opened(folder).close();
+  });
+});
+
+describe("a signer that is not the key file", () => {
+  it("is held to what it signs: a signature that does not hold is no checkpoint", async () => {
+    const folder = testFolder();
+    const publicKey = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }).x!;
+    const signer = {
+      publicKey: Uint8Array.from(Buffer.from(publicKey, "base64url")),
+      sign: () => Promise.resolve(new Uint8Array(64)),
+    };
+    const log = StationLog.open({ directory: folder, mode: "live", signer });
+    onTestFinished(() => {
+      log.close();
+    });
+    log.begin({
+      softwareVersion: "t",
+      time: { assurance: "none", boundMs: null },
+      receiver: new Uint8Array(32),
+    });
+    await expect(log.sign()).rejects.toThrow(expect.objectContaining({ code: "OSN_STATION_KEY_UNUSABLE" }));
+    expect(log.checkpoint).toBeNull();
+    expect(log.checkpointAt(log.size)).toBeNull();
   });
 });
 
