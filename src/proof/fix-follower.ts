@@ -76,6 +76,9 @@ export class FixFollower {
   readonly #leaves = new Map<number, Kept>();
   readonly #checkpoints = new Map<number, Checkpoint>();
   readonly #lines = new Map<number, NoteSignature[]>();
+  /** What was found of them: each fix looks at the same two dozen, and a signature takes 0.2 ms. */
+  readonly #signed = new WeakSet<Checkpoint>();
+  readonly #cosigned = new WeakMap<Checkpoint, Map<NoteSignature, boolean>>();
   #first: Uint8Array | null = null;
   readonly #rotations: Uint8Array[] = [];
   readonly #waiting = new Map<string, Waiting>();
@@ -152,15 +155,31 @@ export class FixFollower {
     const found: Checkpoint[] = [];
     for (let size = index + 1; size <= follower.proven && found.length < MAX_SIGHTINGS; size++) {
       const bare = this.#checkpoints.get(size);
-      if (bare === undefined || !bytesEqual(bare.root, follower.rootAt(size)) || !follower.isSigner(bare))
+      if (bare === undefined || !bytesEqual(bare.root, follower.rootAt(size)) || !this.#isSigned(bare))
         continue;
-      const good = (this.#lines.get(size) ?? []).filter((line) =>
-        this.#options.witnesses.some(({ key }) => verifyCosignature(bare.note.text, line, key) !== null),
-      );
+      const good = (this.#lines.get(size) ?? []).filter((line) => this.#isCosignature(bare, line));
       const note = { ...bare.note, signatures: [...bare.note.signatures, ...good] };
       found.push({ ...bare, note });
     }
     return found;
+  }
+
+  #isSigned(checkpoint: Checkpoint): boolean {
+    // Only the good ones: a key that is not the station's yet may become it by a rotation.
+    if (!this.#signed.has(checkpoint) && this.follower.isSigner(checkpoint)) this.#signed.add(checkpoint);
+    return this.#signed.has(checkpoint);
+  }
+
+  #isCosignature(checkpoint: Checkpoint, line: NoteSignature): boolean {
+    let known = this.#cosigned.get(checkpoint);
+    if (known === undefined) this.#cosigned.set(checkpoint, (known = new Map()));
+    let holds = known.get(line);
+    if (holds === undefined) {
+      const { text } = checkpoint.note;
+      holds = this.#options.witnesses.some(({ key }) => verifyCosignature(text, line, key) !== null);
+      known.set(line, holds);
+    }
+    return holds;
   }
 
   #keep(index: number, bytes: Uint8Array): void {
