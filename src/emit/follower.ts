@@ -12,7 +12,13 @@ import { checkpointText, parseCheckpoint, signerOf, type Checkpoint } from "../s
 import { verifyCosignature } from "../station/cosignature.js";
 import { follow, stationIdOf, type History, type Violation } from "../station/history.js";
 import { decodeLeaf, type Leaf } from "../station/leaf.js";
-import { bytesEqual, inclusionProof, leafHash, verifyConsistency } from "../station/merkle.js";
+import {
+  bytesEqual,
+  consistencyProof,
+  inclusionProof,
+  leafHash,
+  verifyConsistency,
+} from "../station/merkle.js";
 import {
   ED25519,
   formatNote,
@@ -168,6 +174,10 @@ export class Follower {
 
   inclusionProof(index: number, size: number): Uint8Array[] {
     return inclusionProof(index, size, this.#tree.subtree);
+  }
+
+  consistencyProof(first: number, second: number): Uint8Array[] {
+    return consistencyProof(first, second, this.#tree.subtree);
   }
 
   /** Null where enough witnesses have not seen the leaf, and of one without a subframe. */

@@ -318,6 +318,7 @@ export class FixFollower {
         return Math.min(found?.[0] ?? follower.proven, follower.proven);
       },
       inclusionProof: (index, size) => follower.inclusionProof(index, size),
+      consistencyProof: (first, second) => follower.consistencyProof(first, second),
       checkpointsWith: (index) => this.#checkpointsWith(index),
       keyLeaves: () => ({ first: this.#first ?? nothing, rotations: this.#rotations }),
     };

@@ -31,7 +31,13 @@ import { decodeLeaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { decodeItems, type Items } from "../station/openings.js";
 import { disclosureGst, keyOffsetSeconds, seenGst } from "../station/timing.js";
-import { MAX_SIGHTINGS, type LeafJson, type OpeningJson, type ProofParts } from "./package.js";
+import {
+  MAX_SIGHTINGS,
+  type ConsistencyJson,
+  type LeafJson,
+  type OpeningJson,
+  type ProofParts,
+} from "./package.js";
 import { fixSatellites } from "./satellites.js";
 import type { ProofSource } from "./source.js";
 import { keyIn, keysBefore, leadsTo, tagsOver, type ChainKey, type FoundTag } from "./tag-search.js";
@@ -92,6 +98,8 @@ class Maker {
   /** What is opened of each leaf: `category slot`. */
   readonly #opened = new Map<number, Map<string, { category: Category; slot: number }>>();
   readonly #objects: Record<ObjectId, EvidenceObject> = {};
+  /** Of the trees in which leaves are shown. */
+  readonly #sizes = new Set<number>();
 
   constructor(record: FixRecord, evidence: NonNullable<ProvableFix["evidence"]>, source: ProofSource) {
     this.#record = record;
@@ -123,6 +131,7 @@ class Maker {
       evidence: bundle,
       objects: this.#objects,
       leaves: indices.map((index) => this.#leafJson(index)),
+      consistency: this.#consistency(),
     };
   }
 
@@ -371,9 +380,20 @@ class Maker {
       for (const { name } of fresh) seen.add(name);
       return fresh.length > 0;
     });
-    return (shown.length > 0 ? shown : checkpoints.slice(0, 1)).map((checkpoint) =>
-      formatTlogProof({ index, inclusion: this.#source.inclusionProof(index, checkpoint.size), checkpoint }),
-    );
+    return (shown.length > 0 ? shown : checkpoints.slice(0, 1)).map((checkpoint) => {
+      this.#sizes.add(checkpoint.size);
+      const inclusion = this.#source.inclusionProof(index, checkpoint.size);
+      return formatTlogProof({ index, inclusion, checkpoint });
+    });
+  }
+
+  /** After the leaves: that all trees in which they are shown are of one history. */
+  #consistency(): ConsistencyJson[] {
+    const sizes = [...this.#sizes].sort((a, b) => a - b);
+    return sizes.slice(1).map((to, at) => {
+      const from = sizes[at];
+      return { from, to, path: this.#source.consistencyProof(from, to).map(hexOf) };
+    });
   }
 
   /** Opened leaves of subframes around one, the nearest first. */

@@ -9,12 +9,12 @@ import * as is from "../evidence/schema.js";
 import type { Check, Fault } from "../evidence/schema.js";
 import type { Mode } from "../pipeline/records.js";
 import { CATEGORIES, DEPTH, MAX_ITEM_BYTES, SALT_BYTES, type Category } from "../station/commitment.js";
-import { HASH_BYTES, sha256 } from "../station/merkle.js";
+import { HASH_BYTES, MAX_PROOF_NODES, sha256 } from "../station/merkle.js";
 import { ED25519_KEY_BYTES, MAX_NOTE_BYTES } from "../station/note.js";
 import { MAX_ENTRY_BYTES } from "../station/tiles.js";
 
 export const PROOF_FORMAT = "osnmad-proof";
-export const PROOF_VERSION = 1;
+export const PROOF_VERSION = 2;
 export const PROOF_EXTENSION = ".osnmad-proof.json";
 /** As C2SP has no media type for such a file, one in the vendor tree (RFC 6838 section 3.2). */
 export const PROOF_TYPE = "application/vnd.osnmad.proof+json";
@@ -26,6 +26,8 @@ export const MAX_SIGHTINGS = 16;
 export const MAX_SIGNATURES_SHOWN = 2048;
 export const MAX_OPENINGS = 256;
 export const MAX_ROTATIONS = 64;
+/** Sizes of the trees that are shown, less one. */
+export const MAX_CONSISTENCY_PROOFS = MAX_LEAVES * MAX_SIGHTINGS - 1;
 const PART_DOMAIN = "osnmad-proof-part-1\n";
 
 export interface OpeningJson {
@@ -44,6 +46,13 @@ export interface LeafJson {
   readonly openings: readonly OpeningJson[];
 }
 
+/** RFC 6962 section 2.1.2: that the tree of `to` leaves goes on from that of `from`. */
+export interface ConsistencyJson {
+  readonly from: number;
+  readonly to: number;
+  readonly path: readonly string[];
+}
+
 export interface ProofParts {
   readonly mode: Mode;
   /** Station id. */
@@ -58,6 +67,8 @@ export interface ProofParts {
   readonly objects: Readonly<Record<string, unknown>>;
   /** Rising by index. */
   readonly leaves: readonly LeafJson[];
+  /** From each size of which a tree is shown to the next larger: all of them are one history. */
+  readonly consistency: readonly ConsistencyJson[];
 }
 
 /** SHA-256 of each part: says which was damaged. They protect from accidents; signatures protect from liars. */
@@ -67,20 +78,25 @@ export interface PartDigests {
   readonly evidence: string;
   readonly objects: string;
   readonly leaves: readonly string[];
+  readonly consistency: string;
 }
 
-export interface ReadProof extends ProofParts {
-  readonly digests: PartDigests;
+export interface ReadProof extends Omit<ProofParts, "consistency"> {
+  readonly version: 1 | 2;
+  /** Null in version 1, which had none. */
+  readonly consistency: ProofParts["consistency"] | null;
+  readonly digests: Omit<PartDigests, "consistency"> & Partial<Pick<PartDigests, "consistency">>;
 }
 
-export function digestsOf(parts: ProofParts): PartDigests {
-  const { mode, station, key, rotations, evidence, objects, leaves } = parts;
+export function digestsOf(parts: ProofParts | ReadProof): PartDigests {
+  const { mode, station, key, rotations, evidence, objects, leaves, consistency } = parts;
   return {
     station: digestOf({ mode, station, key }),
     rotations: digestOf(rotations),
     evidence: digestOf(evidence),
     objects: digestOf(objects),
     leaves: leaves.map(digestOf),
+    consistency: digestOf(consistency),
   };
 }
 
@@ -97,13 +113,14 @@ function digestOf(part: unknown): string {
 
 /** A package as text: one JSON document, a part a line. */
 export function proofText(parts: ProofParts): string {
-  const { mode, station, key, rotations, evidence, objects, leaves } = parts;
+  const { mode, station, key, rotations, evidence, objects, leaves, consistency } = parts;
   const head = { format: PROOF_FORMAT, version: PROOF_VERSION, mode, station, key, rotations };
   const lines = [
     JSON.stringify(head).slice(0, -1),
     `"evidence":${JSON.stringify(evidence)}`,
     `"objects":${JSON.stringify(objects)}`,
     `"leaves":[\n${leaves.map((leaf) => JSON.stringify(leaf)).join(",\n")}\n]`,
+    `"consistency":${JSON.stringify(consistency)}`,
     `"digests":${JSON.stringify(digestsOf(parts))}`,
   ];
   return `${lines.join(",\n")}}\n`;
@@ -130,9 +147,9 @@ const opening: Check = (value, field) => {
   return fault;
 };
 
-const DOCUMENT = is.members({
+const version1 = {
   format: is.oneOf(PROOF_FORMAT),
-  version: is.integer(PROOF_VERSION, PROOF_VERSION),
+  version: is.integer(1, PROOF_VERSION),
   mode: is.oneOf("live", "replay", "simulated"),
   station: is.hex(HASH_BYTES),
   key: is.hex(ED25519_KEY_BYTES),
@@ -148,13 +165,24 @@ const DOCUMENT = is.members({
     1,
     MAX_LEAVES,
   ),
-  digests: is.members({
-    station: is.hex(HASH_BYTES),
-    rotations: is.hex(HASH_BYTES),
-    evidence: is.hex(HASH_BYTES),
-    objects: is.hex(HASH_BYTES),
-    leaves: is.list(is.hex(HASH_BYTES), 0, MAX_LEAVES),
-  }),
+};
+const digests1 = {
+  station: is.hex(HASH_BYTES),
+  rotations: is.hex(HASH_BYTES),
+  evidence: is.hex(HASH_BYTES),
+  objects: is.hex(HASH_BYTES),
+  leaves: is.list(is.hex(HASH_BYTES), 0, MAX_LEAVES),
+};
+const size = is.integer(1, Number.MAX_SAFE_INTEGER);
+const VERSION_1 = is.members({ ...version1, digests: is.members(digests1) });
+const VERSION_2 = is.members({
+  ...version1,
+  consistency: is.list(
+    is.members({ from: size, to: size, path: is.list(is.hex(HASH_BYTES), 1, MAX_PROOF_NODES) }),
+    0,
+    MAX_CONSISTENCY_PROOFS,
+  ),
+  digests: is.members({ ...digests1, consistency: is.hex(HASH_BYTES) }),
 });
 
 /** Whether bytes say of themselves that they are a package and no bundle; neither is judged. */
@@ -168,11 +196,12 @@ export function readProof(input: Uint8Array | string): ReadProof | Fault {
   if (input.length > MAX_PROOF_BYTES) return { field: "", why: `is larger than ${MAX_PROOF_BYTES} bytes` };
   const document = documentOf(input);
   if (document === null) return { field: "", why: "is no JSON object in UTF-8" };
-  const fault = DOCUMENT(document, "");
-  return fault ?? (document as unknown as ReadProof);
+  const isFirst = document["version"] === 1;
+  const fault = (isFirst ? VERSION_1 : VERSION_2)(document, "");
+  return fault ?? ({ ...document, ...(isFirst ? { consistency: null } : {}) } as unknown as ReadProof);
 }
 
-function documentOf(input: Uint8Array | string): unknown {
+function documentOf(input: Uint8Array | string): Record<string, unknown> | null {
   try {
     const whole = typeof input === "string" ? input : new TextDecoder("utf-8", { fatal: true }).decode(input);
     const document: unknown = JSON.parse(whole);

@@ -20,6 +20,8 @@ export interface ProofSource {
   /** Index of the first leaf of a subframe or gap that is not before `gst`; the size where all are. */
   firstLeafSince(gst: number): number;
   inclusionProof(index: number, size: number): Uint8Array[];
+  /** From the tree of `first` leaves to that of `second`. */
+  consistencyProof(first: number, second: number): Uint8Array[];
   /** Signed checkpoints that have the leaf, from the smallest, with what witnesses signed on each. */
   checkpointsWith(index: number): readonly Checkpoint[];
   /** The leaf that names the first key, then all in which a key changed. */
@@ -43,6 +45,7 @@ export function logSource(log: StationLog): ProofSource {
     openings: (index) => log.openings(index),
     firstLeafSince: (gst) => Math.min(log.firstLeafSince(gst), signed),
     inclusionProof: (index, size) => log.inclusionProof(index, size),
+    consistencyProof: (first, second) => log.consistencyProof(first, second),
     checkpointsWith: (index) => {
       const found: Checkpoint[] = [];
       for (let from = index; found.length < MAX_SIGHTINGS;) {

@@ -34,8 +34,14 @@ import {
   tagsSlot,
   type PlaceItem,
 } from "../station/items.js";
-import { decodeLeaf, rootIn, rotationStatement, type SubframeLeaf } from "../station/leaf.js";
-import { bytesEqual, leafHash, verifyInclusion } from "../station/merkle.js";
+import {
+  decodeLeaf,
+  rootIn,
+  rotationStatement,
+  type RotationLeaf,
+  type SubframeLeaf,
+} from "../station/leaf.js";
+import { bytesEqual, leafHash, verifyConsistency, verifyInclusion } from "../station/merkle.js";
 import { ED25519, verifierKey, verifyEd25519, type Note, type VerifierKey } from "../station/note.js";
 import { originOf } from "../station/origin.js";
 import { isSmallOrder } from "../station/small-order.js";
@@ -112,10 +118,11 @@ class ProofJudge {
   readonly #options: VerifyProofOptions;
   readonly #lines = new Lines<ProofCheck>();
   readonly #origin: string;
-  /** Keys of the station, with the size of the tree from which each signs. */
   /** Root that the station signed for each size that is shown. */
   readonly #roots = new Map<number, Uint8Array>();
+  /** Keys of the station, with the size of the tree from which each signs. */
   readonly #keys: { readonly from: number; readonly key: VerifierKey }[] = [];
+  readonly #rotations: { readonly leaf: RotationLeaf; readonly bytes: Uint8Array }[] = [];
   readonly #strangers = new Set<string>();
   #signatures = 0;
 
@@ -131,6 +138,7 @@ class ProofJudge {
     this.#station();
     const leaves = this.#proof.leaves.flatMap((leaf) => this.#leaf(leaf) ?? []);
     this.#history(leaves);
+    const isOneHistory = this.#trees();
 
     const judged = judgeBundle(evidence, this.#options);
     const more = this.#more(judged);
@@ -141,14 +149,15 @@ class ProofJudge {
     const lines = [...this.#lines.lines, ...judged.lines.lines];
     const genuine = lines.every(({ ok }) => ok) && own !== null;
     const policy = this.#policy(judged, more);
-    const timing = genuine ? this.#timing(own, satellites, judged, more, leaves, policy) : null;
+    const timed = genuine ? this.#timing(own, satellites, judged, more, leaves, policy) : null;
+    const timing = timed === null || isOneHistory ? timed : withoutHistory(timed);
     const shown = (leaf: GoodLeaf): ShownLeaf => shownLeaf(leaf, policy);
     return {
       genuine,
       root: judged.verdict.root,
       mode,
       standing: judged.verdict.standing,
-      warnings: judged.verdict.warnings,
+      warnings: isOneHistory ? judged.verdict.warnings : [...judged.verdict.warnings, VERSION_1],
       notes: this.#notes(judged, timing),
       lines,
       station,
@@ -173,6 +182,7 @@ class ProofJudge {
     };
     for (const name of ["station", "rotations", "evidence", "objects"] as const)
       compare(name, digests[name], made[name]);
+    if (this.#proof.consistency !== null) compare("consistency", digests.consistency, made.consistency);
     for (let at = 0; at < Math.max(digests.leaves.length, made.leaves.length); at++)
       compare(`leaves.${at}`, digests.leaves[at], made.leaves[at]);
     if (inOrder) this.#lines.pass("part", WHOLE, "every part is the one that its digest names");
@@ -197,7 +207,8 @@ class ProofJudge {
     add(0, bytesOf(key));
     for (const [at, hex] of rotations.entries()) {
       const field = `rotations.${at}`;
-      const leaf = decodeLeaf(bytesOf(hex));
+      const bytes = bytesOf(hex);
+      const leaf = decodeLeaf(bytes);
       const before = this.#keys[this.#keys.length - 1];
       if (leaf?.kind !== "rotation") return fail(field, "is no leaf of a rotation");
       if (hexOf(leaf.station) !== station || leaf.mode !== this.#proof.mode)
@@ -209,6 +220,7 @@ class ProofJudge {
       if (!verifyEd25519(oldKey, statement, oldSignature) || !verifyEd25519(newKey, statement, newSignature))
         return fail(field, "a signature does not hold");
       add(index + 1, newKey);
+      this.#rotations.push({ leaf, bytes });
     }
     const wanted =
       expected === null ? "no station was asked for: this is whoever made it" : "the one that is expected";
@@ -234,6 +246,11 @@ class ProofJudge {
     }
     if (leaf.mode !== this.#proof.mode) {
       this.#lines.fail("leaf", subject, "mode", `is ${leaf.mode}, and the package says ${this.#proof.mode}`);
+      return null;
+    }
+    if (leaf.mode === "live" && leaf.time.assurance !== "independent") {
+      const detail = `is ${leaf.time.assurance}: live, only a clock independent of the signal tells what was in time`;
+      this.#lines.fail("leaf", subject, "time", detail);
       return null;
     }
     this.#lines.pass(
@@ -344,23 +361,76 @@ class ProofJudge {
     return opening;
   }
 
-  /** Leaves of one log stand in the order of their subframes, one for each. */
+  /**
+   * Leaves of one log stand in the order of their subframes, one for each; neighbours, the rotations among them, go on
+   * from one another as a follower of the whole log has it (history.ts).
+   */
   #history(leaves: readonly GoodLeaf[]): void {
-    for (const [at, { leaf }] of leaves.entries()) {
-      const last = leaves[at - 1];
+    const fail = (index: number, detail: string): void => {
+      this.#lines.fail("history", { id: null, name: `leaf ${index}` }, null, detail);
+    };
+    const placed = new Map<
+      number,
+      { readonly leaf: RotationLeaf | SubframeLeaf; readonly bytes: Uint8Array }
+    >(this.#rotations.map((each) => [each.leaf.index, each]));
+    for (const [at, shown] of leaves.entries()) {
+      const { leaf } = shown;
+      const before = at === 0 ? null : leaves[at - 1].leaf;
+      if (before !== null && !(leaf.index > before.index && leaf.gst > before.gst))
+        return fail(
+          leaf.index,
+          `comes after leaf ${before.index} of ${formatGst(before.gst)}: no log has both in this order`,
+        );
+      if (placed.has(leaf.index))
+        return fail(leaf.index, "is a rotation of keys as well: they are of two histories");
+      placed.set(leaf.index, shown);
+    }
+    for (const { leaf } of placed.values()) {
+      const last = placed.get(leaf.index - 1);
       if (last === undefined) continue;
-      const before = last.leaf;
-      const subframes = (leaf.gst - before.gst) / SUBFRAME_SECONDS;
-      const follows = leaf.index !== before.index + 1 || bytesEqual(leaf.previous, leafHash(last.bytes));
-      if (leaf.index > before.index && subframes > 0 && follows) continue;
-      const detail = follows
-        ? `comes after leaf ${before.index} of ${formatGst(before.gst)}: no log has both in this order`
-        : `does not go on from leaf ${before.index}: they are of two histories`;
-      this.#lines.fail("history", { id: null, name: `leaf ${leaf.index}` }, null, detail);
-      return;
+      const { index } = last.leaf;
+      if (!bytesEqual(leaf.previous, leafHash(last.bytes)))
+        return fail(leaf.index, `does not go on from leaf ${index}: they are of two histories`);
+      if (!bytesEqual(leaf.receiver, last.leaf.receiver))
+        return fail(leaf.index, `has another receiver than leaf ${index}, and no leaf between says so`);
+      if (leaf.kind !== "subframe" || last.leaf.kind !== "subframe") continue;
+      if (leaf.gst !== last.leaf.gst + SUBFRAME_SECONDS)
+        return fail(leaf.index, `leaves out subframes after leaf ${index}, and no leaf between says so`);
     }
     if (leaves.length > 0)
       this.#lines.pass("history", WHOLE, `${leaves.length} leaves in the order of their time`);
+  }
+
+  /**
+   * All trees in which leaves are shown are of one history: each goes on from the next smaller. False where a file of
+   * version 1 leaves that open; what contradicts has its line.
+   */
+  #trees(): boolean {
+    const { consistency } = this.#proof;
+    const sizes = [...this.#roots.keys()].sort((a, b) => a - b);
+    if (consistency === null) return sizes.length <= 1;
+    const fail = (name: string, field: string, detail: string): true => {
+      this.#lines.fail("history", { id: null, name }, field, detail);
+      return true;
+    };
+    for (const [at, to] of sizes.slice(1).entries()) {
+      const from = sizes[at];
+      const name = `trees of ${from} and ${to} leaves`;
+      const shown = consistency.at(at);
+      if (shown?.from !== from || shown.to !== to)
+        return fail(name, `consistency.${at}`, "nothing shows that they are of one history");
+      const path = shown.path.map(bytesOf);
+      if (!verifyConsistency(from, to, this.#roots.get(from)!, this.#roots.get(to)!, path))
+        return fail(name, `consistency.${at}`, "they are not shown to be of one history: a fork");
+    }
+    if (consistency.length > Math.max(0, sizes.length - 1))
+      return fail("package", `consistency.${sizes.length - 1}`, "is between trees that are not shown");
+    if (sizes.length > 1) {
+      const name = `${sizes.length} trees`;
+      const detail = `of ${sizes[0]} to ${sizes.at(-1)} leaves, each of which goes on from the one before`;
+      this.#lines.pass("history", { id: null, name }, detail);
+    }
+    return true;
   }
 
   /** Tags beside the bundle, by the satellite that they speak for. */
@@ -526,6 +596,20 @@ class ProofJudge {
       "Whether the station has shown others another history is not in one file: who follows its whole log sees a fork, a gap and a rewriting.",
     ];
   }
+}
+
+const VERSION_1 =
+  "VERSION 1: nothing in this file shows that the trees in which its leaves were seen are of one history. Have the proof made anew by the station, or the class stays C.";
+
+/** Stamps on trees that may be of two histories say nothing together. */
+function withoutHistory(timing: FixTiming): FixTiming {
+  const isOpen = { class: "C", reason: "history-not-shown" } as const;
+  const satellites = timing.satellites.map((each) =>
+    each.class === "C"
+      ? each
+      : { ...each, ...isOpen, by: each.by === null ? null : { ...each.by, ...isOpen } },
+  );
+  return timing.class === "C" ? { ...timing, satellites } : { ...timing, ...isOpen, satellites };
 }
 
 /** What an opened item says, or null where it is none of its slot and subframe. */

@@ -99,6 +99,7 @@ export type TimingReason =
   | "witnessed-before-it-was-sent"
   | "witnessed-after-disclosure"
   | "fix-witnessed-after-disclosure"
+  | "history-not-shown"
   | "no-tag"
   | "too-few-tag-bits";
 

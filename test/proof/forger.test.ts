@@ -8,16 +8,26 @@ import { sealEnvelope } from "../../src/emit/envelope.js";
 import { Follower, type Verdict } from "../../src/emit/follower.js";
 import { idOfText, objectText } from "../../src/evidence/objects.js";
 import { makeProof } from "../../src/proof/make.js";
-import type { LeafJson, OpeningJson, ProofParts } from "../../src/proof/package.js";
+import type { ConsistencyJson, LeafJson, OpeningJson, ProofParts } from "../../src/proof/package.js";
 import { logSource } from "../../src/proof/source.js";
+import { proofText } from "../../src/proof/package.js";
 import { formatTlogProof } from "../../src/proof/tlog-proof.js";
-import { parseCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
+import { parseCheckpoint, signCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
 import { cosign } from "../../src/station/cosignature.js";
 import { decodeTags, encodeTags } from "../../src/station/items.js";
-import { decodeLeaf, type LeafContent, type SubframeLeaf } from "../../src/station/leaf.js";
+import {
+  decodeLeaf,
+  encodeLeaf,
+  rotationStatement,
+  type Leaf,
+  type LeafContent,
+  type SubframeLeaf,
+} from "../../src/station/leaf.js";
+import { consistencyProof, leafHash, rootOf } from "../../src/station/merkle.js";
 import { formatNote } from "../../src/station/note.js";
 import { commitTo, decodeItems, openItem } from "../../src/station/openings.js";
 import { Station } from "../../src/station/station.js";
+import type { VerifyProofOptions } from "../../src/proof/verify-proof.js";
 import { WitnessBook } from "../../src/witness/book.js";
 import { ForgingStation } from "../station/forging-station.js";
 import { logKey, testKey, witnessKey } from "../station/keys.js";
@@ -163,8 +173,10 @@ describe("a forging station", () => {
     })[],
     change: Partial<ProofParts> = {},
   ): ProofParts {
+    const sizes = [...new Set(leaves.map(({ checkpoint }) => checkpoint.size))].sort((a, b) => a - b);
     return {
       ...honest,
+      consistency: sizes.slice(1).map((to, at) => consistency(station, sizes[at], to)),
       station: Buffer.from(station.station).toString("hex"),
       key: Buffer.from(key.publicKey).toString("hex"),
       leaves: leaves.map(({ index, checkpoint, openings }) => {
@@ -179,6 +191,12 @@ describe("a forging station", () => {
       ...change,
     };
   }
+
+  const consistency = (station: ForgingStation, from: number, to: number): ConsistencyJson => ({
+    from,
+    to,
+    path: consistencyProof(from, to, station.subtree).map((hash) => Buffer.from(hash).toString("hex")),
+  });
 
   const follow = async (station: ForgingStation): Promise<Verdict[]> => {
     const follower = new Follower({
@@ -312,4 +330,216 @@ describe("a forging station", () => {
     expect(failures(verdict)).toEqual([]);
     expect(verdict).toMatchObject({ genuine: true, timing: { class: "C", reason: "no-tag" } });
   }, 60_000);
+
+  describe("in two histories", () => {
+    const first = testKey("witness of the first history");
+    const second = testKey("witness of the second history");
+    const witnesses = [
+      { key: witnessKey("first.example/w", first), boundSeconds: 1 },
+      { key: witnessKey("second.example/w", second), boundSeconds: 1 },
+    ];
+    const both = (station: ForgingStation, change: Partial<VerifyProofOptions> = {}) => ({
+      ...optionsFor(inTime, { station: station.station, witnesses, needed: 1 }),
+      ...change,
+    });
+    /** A history as it stands, signed by one of the witnesses in time. */
+    async function signedBy(which: 0 | 1, station: ForgingStation): Promise<Checkpoint> {
+      const { note } = await station.checkpoint();
+      const { key: name } = witnesses[which];
+      const at = Math.floor(unixOf(START_GST + 215));
+      const line = await cosign(note.text, at, name, [first, second][which].sign);
+      return parseCheckpoint(formatNote({ ...note, signatures: [...note.signatures, line] }))!;
+    }
+    const openingsOf = (at: number) => honest.leaves[at].openings;
+    /** Leaves 0 to 4, and then honestly or not what the honest station's leaf 5 says. */
+    const upToFour = (): ForgingStation => {
+      const station = forging();
+      for (let index = 1; index < 5; index++) station.put(contentOf(index));
+      return station;
+    };
+    const nothing = (fill: number) =>
+      commitTo(
+        { pages: new Map(), tags: new Map(), measurements: new Map(), fixes: new Map() },
+        new Uint8Array(32).fill(fill),
+      ).commitments;
+    const asVersion1 = (proof: ProofParts): string => {
+      const { consistency: _, ...document } = JSON.parse(proofText(proof)) as Record<string, unknown>;
+      const { consistency: __, ...digests } = document["digests"] as Record<string, unknown>;
+      return JSON.stringify({ ...document, version: 1, digests });
+    };
+
+    it("of different sizes, each before a witness of its own, is not genuine; one that grew is", async () => {
+      const honestly = upToFour();
+      const smaller = await signedBy(0, honestly);
+      honestly.put(contentOf(5)).put(contentOf(6));
+      const larger = await signedBy(1, honestly);
+      const shown = (checkpoint: Checkpoint) => [
+        { index: 4, checkpoint, openings: openingsOf(0) },
+        { index: 5, checkpoint: larger, openings: openingsOf(1) },
+      ];
+      const grown = proofOf(honestly, shown(smaller));
+      expect(grown.consistency).toHaveLength(1);
+      const verdict = judge(grown, both(honestly));
+      expect(failures(verdict)).toEqual([]);
+      expect(verdict).toMatchObject({ genuine: true, timing: { class: "A" } });
+
+      // The first witness is shown a leaf 5 without the fix; the second one with it.
+      const other = honestly.branch(5).put(contentOf(5, { commitments: nothing(5) }));
+      const forked = { ...grown, leaves: proofOf(other, [shown(await signedBy(0, other))[0]]).leaves };
+      const [, fixLeaf] = grown.leaves;
+      const fork = (paths: readonly ConsistencyJson[]): ProofParts => ({
+        ...forked,
+        leaves: [...forked.leaves, fixLeaf],
+        consistency: paths,
+      });
+      const proofs = [[], [consistency(honestly, 6, 7)], [consistency(honestly, 5, 7)], grown.consistency];
+      for (const paths of proofs) {
+        const lie = judge(fork(paths), both(honestly));
+        expect(lie).toMatchObject({ genuine: false, timing: null });
+        expect(failures(lie)[0]).toMatch(/^history: trees of 6 and 7 leaves, consistency\.0: /);
+      }
+    });
+
+    it("cannot be told apart in a file of version 1: it is read, and has class C unless it shows one tree", async () => {
+      const station = upToFour();
+      const smaller = await signedBy(0, station);
+      station.put(contentOf(5)).put(contentOf(6));
+      const larger = await signedBy(1, station);
+      const openings = [openingsOf(0), openingsOf(1)];
+      const two = proofOf(station, [
+        { index: 4, checkpoint: smaller, openings: openings[0] },
+        { index: 5, checkpoint: larger, openings: openings[1] },
+      ]);
+      const verdict = judge(asVersion1(two), both(station));
+      expect(failures(verdict)).toEqual([]);
+      expect(verdict).toMatchObject({ genuine: true, timing: { class: "C", reason: "history-not-shown" } });
+      for (const each of verdict.timing!.satellites) expect(each.class).toBe("C");
+      expect(verdict.warnings.join()).toMatch(/VERSION 1/);
+      const one = proofOf(station, [
+        { index: 4, checkpoint: larger, openings: openings[0] },
+        { index: 5, checkpoint: larger, openings: openings[1] },
+      ]);
+      const whole = judge(asVersion1(one), both(station));
+      expect(failures(whole)).toEqual([]);
+      expect(whole).toMatchObject({ genuine: true, timing: { class: "A" } });
+      expect(whole.warnings.join()).not.toMatch(/VERSION 1/);
+    });
+
+    it("of one size is not genuine, though each leaf is in its tree and before a witness", async () => {
+      const station = upToFour().put(contentOf(5));
+      const other = station.branch(5).put(contentOf(5, { commitments: nothing(5) }));
+      const [shownThere] = proofOf(other, [
+        { index: 4, checkpoint: await signedBy(0, other), openings: openingsOf(0) },
+      ]).leaves;
+      const here = await signedBy(1, station);
+      const proof = proofOf(station, [{ index: 5, checkpoint: here, openings: openingsOf(1) }]);
+      const control = proofOf(station, [
+        { index: 4, checkpoint: here, openings: openingsOf(0) },
+        { index: 5, checkpoint: here, openings: openingsOf(1) },
+      ]);
+      expect(judge(control, both(station))).toMatchObject({ genuine: true, timing: { class: "A" } });
+      for (const leaves of [
+        [shownThere, ...proof.leaves],
+        // The same where both stand at one leaf.
+        [{ ...shownThere, proofs: [...shownThere.proofs, ...control.leaves[0].proofs] }, ...proof.leaves],
+      ]) {
+        const lie = judge({ ...proof, leaves }, both(station));
+        expect(lie).toMatchObject({ genuine: false, timing: null });
+        expect(failures(lie)[0]).toMatch(
+          /^history: leaf \d, proofs\.\d: of 6 leaves the station signed two trees/,
+        );
+      }
+    });
+
+    it("is not genuine with a consistency proof between trees that it does not show", async () => {
+      const station = upToFour().put(contentOf(5)).put(contentOf(6));
+      const checkpoint = await signedBy(0, station);
+      const proof = proofOf(station, [
+        { index: 4, checkpoint, openings: openingsOf(0) },
+        { index: 5, checkpoint, openings: openingsOf(1) },
+      ]);
+      const more = { ...proof, consistency: [consistency(station, 5, 7)] };
+      expect(failures(judge(more, both(station)))[0]).toMatch(
+        /^history: package, .*between trees that are not shown/,
+      );
+    });
+
+    it("shows by neighbours that do not go together that no log has both", async () => {
+      const receiver = new Uint8Array(32).fill(9);
+      const late = (contentOf(5) as SubframeLeaf).gst + 30;
+      const cases: readonly (readonly [Partial<SubframeLeaf>, RegExp])[] = [
+        [{ receiver }, /^history: leaf 5, -: has another receiver than leaf 4/],
+        [{ gst: late }, /^history: leaf 5, -: leaves out subframes after leaf 4/],
+      ];
+      for (const [change, expected] of cases) {
+        const station = upToFour().put(contentOf(5, change));
+        const checkpoint = await signedBy(0, station);
+        const proof = proofOf(station, [
+          { index: 4, checkpoint, openings: openingsOf(0) },
+          { index: 5, checkpoint, openings: [] },
+        ]);
+        expect(failures(judge(proof, both(station)))[0]).toMatch(expected);
+      }
+    });
+
+    it("shows by a rotation in the place of a leaf that no log has both", async () => {
+      const next = testKey("next key of the forging station");
+      const station = upToFour().put(contentOf(5)).put(contentOf(6));
+      const rotationAt = async (index: number): Promise<string> => {
+        const previous = leafHash(station.bodies[index - 1]);
+        const [oldKey, newKey] = [key.publicKey, next.publicKey];
+        const statement = rotationStatement(station.station, index, previous, oldKey, newKey);
+        const common = {
+          ...startContent(),
+          station: station.station,
+          index,
+          previous,
+          mode: "simulated",
+        } as const;
+        const signatures = {
+          oldSignature: await key.sign(statement),
+          newSignature: await next.sign(statement),
+        };
+        const leaf: Leaf = { ...common, kind: "rotation", oldKey, newKey, ...signatures };
+        return Buffer.from(encodeLeaf(leaf)).toString("hex");
+      };
+      const head = { origin: station.origin, size: 7, root: rootOf(7, station.subtree), extensions: [] };
+      const text = await signCheckpoint(head, [{ key: logKey(station.origin, next), sign: next.sign }]);
+      const checkpoint = parseCheckpoint(text)!;
+      const proof = proofOf(station, [
+        { index: 4, checkpoint, openings: openingsOf(0) },
+        { index: 5, checkpoint, openings: openingsOf(1) },
+      ]);
+      const cases = [
+        [3, /^history: leaf 4, -: does not go on from leaf 3/],
+        [5, /^history: leaf 5, -: is a rotation of keys as well/],
+        [6, null],
+      ] as const;
+      for (const [index, expected] of cases) {
+        const said = failures(judge({ ...proof, rotations: [await rotationAt(index)] }, both(station)));
+        if (expected === null) expect(said).toEqual([]);
+        else expect(said).toEqual([expect.stringMatching(expected)]);
+      }
+    });
+
+    it("and live without a clock of its own is not genuine", async () => {
+      const time = { assurance: "none", boundMs: null } as const;
+      const station = new ForgingStation(key, "live").put({
+        ...startContent(),
+        publicKey: key.publicKey,
+      } as LeafContent);
+      for (const index of [1, 2])
+        station.put(contentOf(index, index === 2 ? { time } : { time: startContent().time }));
+      const checkpoint = await signedBy(0, station);
+      const proof = proofOf(
+        station,
+        [1, 2].map((index) => ({ index, checkpoint, openings: [] })),
+        { mode: "live" },
+      );
+      const said = failures(judge(proof, both(station)));
+      expect(said.filter((line) => line.startsWith("leaf:"))).toEqual([
+        expect.stringMatching(/^leaf: leaf 2, time: is none: live, only a clock/),
+      ]);
+    });
+  });
 });

@@ -435,7 +435,8 @@ describe("a forger who makes all digests anew is caught, and the part is named, 
 describe("damage", () => {
   it("of any byte is found, and the part is named", () => {
     const bytes = Buffer.from(text, "utf8");
-    const parted = /^(?:part|package): (?:package|station|rotations|evidence|objects|leaves\.\d+), /;
+    const parted =
+      /^(?:part|package): (?:package|station|rotations|evidence|objects|leaves\.\d+|consistency), /;
     fc.assert(
       fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 7 }), (at, bit) => {
         const damaged = Uint8Array.from(bytes);
@@ -459,7 +460,9 @@ describe("damage", () => {
       "null",
       text.slice(0, -9),
       `${text}x`,
-      text.replace('"version":1', '"version":2'),
+      text.replace('"version":2', '"version":3'),
+      // What version 2 has, version 1 has not.
+      text.replace('"version":2', '"version":1'),
     ]) {
       const verdict = judge(input, optionsFor(run));
       expect(verdict).toMatchObject({ genuine: false, station: null });
@@ -467,7 +470,8 @@ describe("damage", () => {
     }
     const tampered = fc.record({
       format: fc.constant("osnmad-proof"),
-      version: fc.constant(1),
+      version: fc.constantFrom(1, 2),
+      consistency: fc.constantFrom(parts.consistency, []),
       mode: fc.constantFrom("live", "simulated", "replay"),
       station: fc.constantFrom(parts.station, "00".repeat(32)),
       key: fc.constantFrom(parts.key, "00".repeat(32)),
