@@ -174,7 +174,10 @@ describe("the maker", () => {
   it("refuses what the log does not commit to, and says what is missing", () => {
     const fix = fixAfter(95);
     const changed = { ...fix, record: { ...fix.record, gst: fix.record.gst + 0.001 } };
-    expect(() => makeProof(changed, source())).toThrow(/does not commit to this fix/);
+    expect(() => makeProof(changed, source())).toThrow(/evidence is that of another record/);
+    // What opens the leaf before has other fixes.
+    const late = { ...source(), openings: (index: number) => source().openings(index - 1) };
+    expect(() => makeProof(fix, late)).toThrow(/does not commit to this fix/);
     expect(() => makeProof({ ...fix, evidence: null }, source())).toThrow(/no evidence/);
     expect(() => makeProof(fix, upTo(source(), 2))).toThrow(/not signed yet/);
     expect(() => makeProof(fix, { ...source(), openings: () => null })).toThrow(/not kept any more/);
