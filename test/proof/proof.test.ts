@@ -11,7 +11,7 @@ import { PROOF_CHECKS } from "../../src/proof/verdict.js";
 import { docText, rowsAfter } from "../docs/markdown.js";
 import { testKey, witnessKey } from "../station/keys.js";
 import { failures, judge, optionsFor, played, upTo, type Played } from "./played.js";
-import { fixAfter, START_GST } from "./sky.js";
+import { fixAfter } from "./sky.js";
 
 const soon = (): number => 2;
 let run: Played;
@@ -182,8 +182,8 @@ describe("the maker", () => {
     expect(() => makeProof(fix, upTo(source(), 2))).toThrow(/not signed yet/);
     expect(() => makeProof(fix, { ...source(), openings: () => null })).toThrow(/not kept any more/);
     expect(() => makeProof(fix, { ...source(), mode: "live" })).toThrow(/mode simulated/);
-    const gone = { ...fix, record: { ...fix.record, gst: START_GST - 3600 } };
-    expect(() => makeProof(gone, source())).toThrow(/no leaf of/);
+    const gap = { ...source(), firstLeafSince: (gst: number) => source().firstLeafSince(gst) + 1 };
+    expect(() => makeProof(fix, gap)).toThrow(/no leaf of/);
   });
 });
 
