@@ -7,9 +7,11 @@ import {
   type Authenticator,
   type ConnectionOptions,
   type NatsConnection,
+  type TlsOptions,
 } from "@nats-io/transport-node";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { OsnmadError } from "../errors.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -52,8 +54,37 @@ export function connectionOptions({ servers, credentialsFile, caFile }: NatsOpti
   };
 }
 
-export function connectTo(options: NatsOptions): Promise<NatsConnection> {
-  return connect(connectionOptions(options));
+/** Connects to one of the servers, in any order. Rejects with what the last of them was tried in vain for. */
+export async function connectTo(given: NatsOptions): Promise<NatsConnection> {
+  const { servers, ...options } = connectionOptions(given);
+  let fault: unknown;
+  for (const server of shuffled([servers ?? []].flat())) {
+    try {
+      return await connect({ ...options, servers: server, ...tlsTo(server, options.tls) });
+    } catch (error) {
+      fault = error;
+    }
+  }
+  throw fault;
+}
+
+/**
+ * The client leaves the name out where the server is an address, and TLS then checks the certificate against "localhost":
+ * of whoever has such a one, and never of the address.
+ */
+function tlsTo(server: string, tls: ConnectionOptions["tls"]): Pick<ConnectionOptions, "tls"> {
+  const host = server.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  if (tls == null) return {};
+  if (isIP(host) === 0) return { tls };
+  const named: TlsOptions & { readonly host: string } = { ...tls, host };
+  return { tls: named };
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
 }
 
 type Login =
