@@ -19,9 +19,10 @@ const SCHEMA = `
 
 /**
  * An envelope; a leaf from tiles; the checkpoint that proves the leaves from tiles before it. Before the checkpoint there
- * may be where those leaves begin and the proof that its tree has them, or the root and proof of another history.
+ * may be where those leaves begin and the proof that its tree has them, or the root and proof of another history. A
+ * cosignature as the station's server gave it: its size, then the line.
  */
-export const INPUT = { envelope: 1, leaf: 2, checkpoint: 3, span: 4, fork: 5 } as const;
+export const INPUT = { envelope: 1, leaf: 2, checkpoint: 3, span: 4, fork: 5, cosignature: 6 } as const;
 
 export interface Input {
   readonly station: Uint8Array;

@@ -3,11 +3,12 @@
  * the stations' tiles. Edge.
  */
 import { parseOrigin } from "../station/origin.js";
-import { backfill } from "./backfill.js";
+import { backfill, type Taken } from "./backfill.js";
 import { INPUT, type ConsumerStore, type Input } from "./consumer-store.js";
 import { MAX_FEDERATION_ENVELOPE_BYTES, peelEnvelope, type Envelope } from "./envelope.js";
 import { Follower, type FollowOptions, type Verdict } from "./follower.js";
 import { HttpFault, TooLong, type HttpSource } from "./http-source.js";
+import { fetchCosignatures } from "./lost-cosignatures.js";
 import { spanInputs, StoredSpans } from "./stored-spans.js";
 
 export type StationVerdict = Verdict & { readonly station: string };
@@ -48,6 +49,8 @@ export class Consumer {
   readonly followers = new Map<string, Follower>();
   readonly #options: ConsumerOptions;
   readonly #backfills = new Map<HttpSource, Promise<number>>();
+  /** Leaves of a source whose cosignatures are not asked for any more. */
+  readonly #settled = new Map<HttpSource, number>();
   readonly #positions = new Map<string, number>();
   /** Something could not be stored: the followers are made again from the store before anything else is taken. */
   isStale = true;
@@ -95,14 +98,13 @@ export class Consumer {
     const checkpoint = await source.checkpoint(until);
     const id = hex(parseOrigin(checkpoint.origin)?.station ?? new Uint8Array(0));
     if (this.followers.get(id)?.origin !== checkpoint.origin) return 0;
-    return await backfill({
+    const options = {
       source,
-      checkpoint,
       follower: () => {
         if (this.isStale) this.#restore();
         return this.followers.get(id)!;
       },
-      take: ({ inputs, verdicts }) => {
+      take: ({ inputs, verdicts }: Taken) => {
         this.#write(
           inputs,
           verdicts.map((verdict) => ({ station: id, ...verdict })),
@@ -110,7 +112,10 @@ export class Consumer {
         );
       },
       signal: until,
-    });
+    };
+    const leaves = await backfill({ ...options, checkpoint });
+    this.#settled.set(source, await fetchCosignatures(options, this.#settled.get(source) ?? 0));
+    return leaves;
   }
 
   /**

@@ -387,6 +387,29 @@ export class Follower {
     );
   }
 
+  /**
+   * The first proven leaf from `from` on that another cosignature could better: not yet witnessed in time for all its
+   * tags. Null where there is none, or nobody's cosignatures count.
+   */
+  firstUnwitnessed(from: number): number | null {
+    if (this.#options.witnesses.length === 0) return null;
+    for (let index = from; index < this.proven; index++) {
+      const timing = this.#classes[index];
+      if (this.#gst[index] !== null && (timing?.class !== "A" || !timing.fast)) return index;
+    }
+    return null;
+  }
+
+  /**
+   * Takes a line of a known witness over the proven tree of a size, from whoever has it. Null where that witness did not
+   * sign that tree: whose lie it is cannot be told.
+   */
+  cosigned(size: number, line: NoteSignature): readonly Verdict[] | null {
+    const witness = this.#witnessOf(line);
+    if (witness < 0 || size > this.proven) return [];
+    return this.#stamp(witness, size, line);
+  }
+
   get #history(): History | null {
     return this.#tail.at(-1)?.history ?? this.#base;
   }
@@ -571,9 +594,12 @@ export class Follower {
     return verdicts;
   }
 
+  #witnessOf(line: NoteSignature): number {
+    return this.#options.witnesses.findIndex(({ key }) => key.name === line.name && key.keyId === line.keyId);
+  }
+
   #cosignature(size: number, line: NoteSignature): Judgement {
-    const { witnesses } = this.#options;
-    const index = witnesses.findIndex(({ key }) => key.name === line.name && key.keyId === line.keyId);
+    const index = this.#witnessOf(line);
     // Of other witnesses a federation has no opinion.
     if (index < 0) return REPEAT;
     if (size > this.proven) {
@@ -583,19 +609,25 @@ export class Follower {
       hold(this.#lines, size, [...lines, line], MAX_PENDING + Math.max(0, this.#tail.length));
       return { ...NEW, verdicts: [] };
     }
+    const verdicts = this.#stamp(index, size, line);
+    if (verdicts === null) return this.#lie("cosignature", size, `${line.name} did not sign that`);
+    return verdicts.length === 0 ? REPEAT : { ...NEW, verdicts };
+  }
+
+  /** What a line says of proven leaves that was not known; null where the witness did not sign their tree. */
+  #stamp(index: number, size: number, line: NoteSignature): readonly Verdict[] | null {
     // The witness's own signature is over size and root: what the station signed at that size does not matter.
     const root = this.#tree.rootAt(size);
     const stamp = verifyCosignature(
       checkpointText({ origin: this.origin, size, root, extensions: [] }),
       line,
-      witnesses[index].key,
+      this.#options.witnesses[index].key,
     );
-    if (stamp === null) return this.#lie("cosignature", size, `${line.name} did not sign that`);
+    if (stamp === null) return null;
     const first = this.#sightings.add(index, size, stamp.timestamp);
-    if (first === size) return REPEAT;
+    if (first === size) return [];
     const { witness, timestamp } = stamp;
-    const verdicts: Verdict[] = [{ type: "cosignature", size, witness, timestamp }];
-    return { ...NEW, verdicts: [...verdicts, ...this.#classify(first, size)] };
+    return [{ type: "cosignature", size, witness, timestamp }, ...this.#classify(first, size)];
   }
 
   #classify(from: number, to: number): Verdict[] {

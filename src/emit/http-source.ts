@@ -2,7 +2,7 @@
 import { isLoopbackHostHeader } from "../http/loopback.js";
 import { parseCheckpoint, type Checkpoint } from "../station/checkpoint.js";
 import { consistencyProof, HASH_BYTES, nodeHash, rootOf, type SubtreeHash } from "../station/merkle.js";
-import { bytesOfBase64, MAX_NOTE_BYTES } from "../station/note.js";
+import { bytesOfBase64, MAX_NOTE_BYTES, parseSignatureLine, type NoteSignature } from "../station/note.js";
 import { decodeEntries, subtreeFromTiles, tilePath, TILE_WIDTH, type TileName } from "../station/tiles.js";
 
 const TIMEOUT_MS = 35_000;
@@ -14,6 +14,8 @@ const MAX_TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 const MAX_BUNDLE_BYTES = 1 << 23;
 /** Four leaves with their proofs, a note, and the proof of origin. */
 const MAX_ANSWER_BYTES = 1 << 20;
+/** 128 sizes with 64 lines each. */
+const MAX_COSIGNATURES_BYTES = 1 << 22;
 const MAX_RETRY_AFTER_SECONDS = 300;
 
 export interface PulledMessage {
@@ -161,6 +163,27 @@ export class HttpSource {
       tiles.set(path, body);
     }
     return answer();
+  }
+
+  /** Lines of witnesses over the checkpoints of the next sizes above `after`, in order; none where there are no more. */
+  async cosignatures(
+    after: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly size: number; readonly line: NoteSignature }[]> {
+    const path = `/v1/station/cosignatures?after=${after}`;
+    const { cosignatures } = (await this.#json(path, MAX_COSIGNATURES_BYTES, signal)) as {
+      cosignatures?: unknown;
+    };
+    if (!Array.isArray(cosignatures)) throw new HttpFault(`${path}: no cosignatures`);
+    let newest = after;
+    return cosignatures.map((each: unknown, at) => {
+      const { size, line } = (each ?? {}) as { size?: unknown; line?: unknown };
+      const parsed = typeof line === "string" ? parseSignatureLine(line) : null;
+      if (!isNumber(size) || (at === 0 ? size <= newest : size < newest) || parsed === null)
+        throw new HttpFault(`${path}: no cosignature`);
+      newest = size;
+      return { size, line: parsed };
+    });
   }
 
   /** What the station says of a challenge; null where it says that it never got it. */

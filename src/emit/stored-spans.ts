@@ -4,7 +4,7 @@
  */
 import { parseCheckpoint, type Checkpoint } from "../station/checkpoint.js";
 import { HASH_BYTES } from "../station/merkle.js";
-import { formatNote } from "../station/note.js";
+import { formatNote, formatSignature, parseSignatureLine, type NoteSignature } from "../station/note.js";
 import { INPUT, type Input } from "./consumer-store.js";
 import type { Follower, Span } from "./follower.js";
 
@@ -37,6 +37,17 @@ export function checkpointInput({ station }: Station, { note }: Checkpoint): Inp
   return { station, kind: INPUT.checkpoint, body: Buffer.from(formatNote(note), "utf8") };
 }
 
+/** `Follower.cosigned`. */
+export function cosignatureInput({ station }: Station, size: number, line: NoteSignature): Input {
+  const head = Buffer.alloc(8);
+  head.writeBigUInt64BE(BigInt(size));
+  return {
+    station,
+    kind: INPUT.cosignature,
+    body: Buffer.concat([head, Buffer.from(formatSignature(line).trimEnd(), "utf8")]),
+  };
+}
+
 /** Judges such inputs again, one by one. */
 export class StoredSpans {
   #leaves: Uint8Array[] = [];
@@ -47,7 +58,11 @@ export class StoredSpans {
     if (kind === INPUT.leaf) this.#leaves.push(body);
     else if (kind === INPUT.span) this.#span = body;
     else if (kind === INPUT.fork) this.#fork = body;
-    else if (kind === INPUT.checkpoint) {
+    else if (kind === INPUT.cosignature) {
+      const stored = Buffer.from(body);
+      const line = parseSignatureLine(stored.toString("utf8", 8));
+      if (line !== null) follower?.cosigned(Number(stored.readBigUInt64BE(0)), line);
+    } else if (kind === INPUT.checkpoint) {
       const checkpoint = parseCheckpoint(body);
       if (checkpoint !== null && follower !== undefined) this.#judge(follower, checkpoint);
       this.#leaves = [];

@@ -12,6 +12,7 @@ import { parseTilePath } from "./tiles.js";
 
 /** A challenge and a proof of origin in base64, with room. */
 const MAX_CHALLENGE_BODY_BYTES = 8192;
+const COSIGNED_SIZES = 128;
 const IMMUTABLE = "public, max-age=31536000, immutable";
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
@@ -69,6 +70,20 @@ export function stationRoutes(app: FastifyInstance, { station, now = Date.now }:
         held: station.held !== null,
         // Where they are, and what their network answers, is for nobody but who runs the station.
         witnesses: station.witnessStatus().map(({ name, state }) => ({ name, state })),
+      });
+    },
+  );
+
+  app.get<{ Querystring: { after?: string } }>(
+    "/v1/station/cosignatures",
+    { schema: described("Lines of witnesses over the checkpoints of the next sizes: ?after=<size>") },
+    (request, reply) => {
+      const { after = "0" } = request.query;
+      if (!/^\d{1,15}$/.test(after))
+        return sendProblem(reply, problemOf("OSN_USAGE", `"after" is a number of leaves, not "${after}".`));
+      const lines = station.log.cosignaturesAfter(Number(after), COSIGNED_SIZES);
+      return reply.send({
+        cosignatures: lines.map(({ size, line }) => ({ size, line: line.trimEnd() })),
       });
     },
   );

@@ -511,6 +511,11 @@ export class StationLog {
     return this.#sql.cosignatures.all(size);
   }
 
+  /** Of the next cosigned sizes above this one, `sizes` of them at most, in order. */
+  cosignaturesAfter(size: number, sizes: number): { readonly size: number; readonly line: string }[] {
+    return this.#sql.cosignaturesAfter.all(size, size, sizes);
+  }
+
   /**
    * Takes a challenge for the next leaf. One that was taken before is not taken twice. Throws OSN_USAGE for what is
    * no challenge, and where too many wait.
@@ -747,6 +752,10 @@ function statements(database: LogDatabase) {
     ),
     cosignatures: database.prepare<[number], { witness: string; timestamp: number; line: string }>(
       "SELECT witness, timestamp, line FROM cosignature WHERE size = ? ORDER BY witness",
+    ),
+    cosignaturesAfter: database.prepare<[number, number, number], { size: number; line: string }>(
+      "SELECT size, line FROM cosignature WHERE size > ? AND size <= (SELECT max(size) FROM " +
+        "(SELECT DISTINCT size FROM cosignature WHERE size > ? ORDER BY size LIMIT ?)) ORDER BY size, witness",
     ),
     challenge: database.prepare<[Uint8Array], StoredChallenge>(
       "SELECT challenge, proof, received AS receivedAt, idx AS leafIndex FROM challenge WHERE challenge = ?",
