@@ -165,15 +165,17 @@ export class HttpSource {
     return answer();
   }
 
-  /** Lines of witnesses over the checkpoints of the next sizes above `after`, in order; none where there are no more. */
+  /**
+   * Lines of witnesses over the checkpoints of the next sizes above `after`, in order; none where there are no more. A
+   * mirror of tiles has none at all.
+   */
   async cosignatures(
     after: number,
     signal?: AbortSignal,
   ): Promise<{ readonly size: number; readonly line: NoteSignature }[]> {
     const path = `/v1/station/cosignatures?after=${after}`;
-    const { cosignatures } = (await this.#json(path, MAX_COSIGNATURES_BYTES, signal)) as {
-      cosignatures?: unknown;
-    };
+    const body = await this.#jsonOrNull(path, MAX_COSIGNATURES_BYTES, signal);
+    const { cosignatures } = (body ?? { cosignatures: [] }) as { cosignatures?: unknown };
     if (!Array.isArray(cosignatures)) throw new HttpFault(`${path}: no cosignatures`);
     let newest = after;
     return cosignatures.map((each: unknown, at) => {
@@ -188,12 +190,14 @@ export class HttpSource {
 
   /** What the station says of a challenge; null where it says that it never got it. */
   async challenge(challenge: Uint8Array, signal?: AbortSignal): Promise<unknown> {
+    const path = `/v1/challenges/${Buffer.from(challenge).toString("hex")}`;
+    return this.#jsonOrNull(path, MAX_ANSWER_BYTES, signal);
+  }
+
+  /** Null where the server says that there is no such thing. */
+  async #jsonOrNull(path: string, most: number, signal?: AbortSignal): Promise<object | null> {
     try {
-      return await this.#json(
-        `/v1/challenges/${Buffer.from(challenge).toString("hex")}`,
-        MAX_ANSWER_BYTES,
-        signal,
-      );
+      return await this.#json(path, most, signal);
     } catch (error) {
       if (error instanceof HttpFault && error.status === 404) return null;
       throw error;
