@@ -229,7 +229,9 @@ function textReport(): Report {
     skipped: dim("skipped"),
   };
   return {
-    check: ({ name, status, found, remedy }) => {
+    check: ({ name, status, found, remedy, because }) => {
+      // Not a finding of its own: what it follows from is told.
+      if (because !== undefined) return;
       process.stdout.write(`${marks[status]}  ${name.padEnd(13)} ${found}\n`);
       if (remedy !== null) process.stdout.write(`${" ".repeat(23)} ${dim("do:")} ${remedy}\n`);
     },

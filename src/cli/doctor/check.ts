@@ -9,6 +9,8 @@ export interface Check {
   readonly found: string;
   /** What to do; null where there is nothing to do. */
   readonly remedy: string | null;
+  /** The check that says why this one could not be made, where it is but a consequence; a screen leaves it out. */
+  readonly because?: string;
 }
 
 export function ok(name: string, found: string): Check {

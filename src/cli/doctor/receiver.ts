@@ -107,7 +107,7 @@ const SENT_WHEN_CONFIGURED: readonly string[] = ["sfrbx", "page-time", "rawx", "
 /** What is not sent because it is not switched on is not in the way: the daemon does that at each connect. */
 function switchedOnLater(check: Check): Check {
   return check.status !== "ok" && SENT_WHEN_CONFIGURED.includes(check.name)
-    ? skipped(check.name, "not switched on yet, see settings below")
+    ? { ...skipped(check.name, "not switched on yet"), because: "settings" }
     : check;
 }
 
@@ -133,13 +133,19 @@ async function settingsCheck(client: UbxClient, identity: ReceiverIdentity, choi
       return ok("settings", `every required setting of profile ${profile.name} is in place`);
     return warning(
       "settings",
-      `not in place: ${missing.map(({ key }) => key).join(", ")}`,
-      "osnmad run writes them to RAM at each connect; osnmad configure does it now, and can make them last.",
+      `not configured yet: without ${missing.map(({ key }) => settingName(key)).join(", ")}`,
+      "Nothing: osnmad run does that at each connect, in RAM. What it hears is seen here after osnmad configure, which can also make it last.",
     );
   } catch (error) {
     if (!(error instanceof OsnmadError)) throw error;
     return warning("settings", error.message, error.remedy);
   }
+}
+
+/** A message by its name in the interface description, any other setting by its key. */
+function settingName(key: string): string {
+  const message = /^CFG-MSGOUT-UBX_([A-Z0-9]+)_([A-Z0-9]+)_[A-Z0-9]+$/.exec(key);
+  return message === null ? key : `${message[1]}-${message[2]}`;
 }
 
 function uniqueIdCheck(identity: ReceiverIdentity | null, wanted: string | undefined): Check[] {
