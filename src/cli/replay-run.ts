@@ -9,6 +9,9 @@ import type { StartMaterial, StoredState } from "./trust-options.js";
 
 export type Timeline = "recorded" | "capture";
 
+/** What the time condition of a replay ran on; `none` where the recorded run had no trusted time at any moment. */
+export type TimelineUsed = Timeline | "none";
+
 /** Capture time per wall time, or as fast as it goes. */
 export type Speed = number | "max";
 
@@ -21,6 +24,8 @@ export interface ReplayRunOptions {
   readonly chunkBytes?: number | undefined;
   /** Whose clock a recording is replayed on: the trusted time it kept (default), or its own timeline. */
   readonly timeline?: Timeline | undefined;
+  /** Called at the end: what the time condition ran on. A plain capture has its own timeline only. */
+  readonly onTimeline?: (timeline: TimelineUsed) => void;
   /** Called after each chunk with the fraction read (null for a pipe). */
   readonly onProgress?: (fraction: number | null, pipeline: Pipeline) => void | Promise<void>;
 }
@@ -61,9 +66,12 @@ export async function runReplay(
   const pipeline = newPipeline(options, emit);
   const pace = options.speed === "max" ? null : pacer(options.speed);
   const ownTimeline = options.timeline === "capture";
+  let used: TimelineUsed = "capture";
   await source.read(
     (chunk, stamp) => {
-      pipeline.push(chunk, ownTimeline ? undefined : stamp?.trusted);
+      const trusted = ownTimeline ? undefined : stamp?.trusted;
+      if (trusted !== undefined && used !== "recorded") used = trusted === null ? "none" : "recorded";
+      pipeline.push(chunk, trusted);
       const shown = options.onProgress?.(
         source.size === null ? null : source.position / Math.max(1, source.size),
         pipeline,
@@ -82,6 +90,7 @@ export async function runReplay(
   const damage = damageOf(source);
   if (damage !== null) process.stderr.write(`osnmad: ${options.capture} is damaged: ${damage}.\n`);
   const summary = pipeline.end();
+  options.onTimeline?.(used);
   if (options.stateDir !== undefined) saveEngineState(options.stateDir, options.material, pipeline);
   checkContent(options.capture, summary, pipeline);
   return summary;

@@ -2,9 +2,15 @@
 import type { Writable } from "node:stream";
 import { formatGst, towOf } from "../inav/gst.js";
 import type { Pipeline, PipelineRecord } from "../pipeline/pipeline.js";
+import type { TimelineUsed } from "./replay-run.js";
 import type { EventRecord, SummaryRecord, TagCounts } from "../pipeline/records.js";
 
 const PROGRESS_MS = 100;
+const TIMELINES: Readonly<Record<TimelineUsed, string>> = {
+  capture: "its own timeline, no independent clock",
+  recorded: "the trusted time that the recording kept",
+  none: "the recording kept none: its run had no trusted time",
+};
 
 /** Styles for terminals; without one, or with NO_COLOR, plain text. */
 export class Style {
@@ -103,7 +109,7 @@ export class ReplayText {
     return { info: dim, notice: bold, warning: yellow, alarm: red }[event.severity];
   }
 
-  summary(summary: SummaryRecord): void {
+  summary(summary: SummaryRecord, timeline: TimelineUsed): void {
     const { bold } = this.#style;
     const counts = (tags: TagCounts): string =>
       [tags["0"], tags["4"], tags["12"]].map((count) => String(count).padStart(7)).join("");
@@ -121,9 +127,7 @@ export class ReplayText {
       ],
       [
         "time assurance",
-        summary.timeAssurance === "capture"
-          ? "capture (its own timeline, no independent clock)"
-          : summary.timeAssurance,
+        summary.timeAssurance === "capture" ? `capture (${TIMELINES[timeline]})` : summary.timeAssurance,
       ],
       [
         "pages E1-B",
@@ -143,7 +147,7 @@ export class ReplayText {
     this.#line("");
     for (const [name, value] of rows) this.#line(`${bold(name.padEnd(24))}${value}`);
     if (summary.tags.verified["0"] + summary.tags.verified["12"] === 0)
-      this.#line(`\n${whyNothing(summary)}`);
+      this.#line(`\n${whyNothing(summary, timeline)}`);
   }
 
   #state(summary: SummaryRecord): string {
@@ -159,8 +163,14 @@ export class ReplayText {
 }
 
 /** What most likely kept a replay from authenticating anything, and what to do. */
-function whyNothing(summary: SummaryRecord): string {
+function whyNothing(summary: SummaryRecord, timeline: TimelineUsed): string {
   if (summary.state === "alert") return "OSNMA is under an authenticated alert: follow GSC's notices.";
+  if (timeline === "none") {
+    return (
+      "Nothing was authenticated: the run that was recorded had no trusted time at any moment, and so authenticated nothing\n" +
+      "itself. What the signal says by its own account is seen with --timeline capture."
+    );
+  }
   if (summary.rootKeysVerified === 0 && summary.keysVerified === 0) {
     return (
       "Nothing was authenticated: no root key (DSM-KROOT) verified. The capture may be shorter than a root key takes to\n" +

@@ -10,7 +10,7 @@ import {
   type PositionFlags,
 } from "../position-options.js";
 import { JsonLines } from "../json-lines.js";
-import { runReplay, type Speed, type Timeline } from "../replay-run.js";
+import { runReplay, type Speed, type Timeline, type TimelineUsed } from "../replay-run.js";
 import {
   addTrustOptions,
   policyOption,
@@ -63,7 +63,8 @@ export function registerReplay(program: Command): void {
     .addOption(
       new Option(
         "--timeline <which>",
-        "of a recording: decide by the trusted time it kept, or by the capture's own timeline",
+        "decide by the trusted time that a recording kept (recorded), or by the capture's own timeline (capture), " +
+          "as of a capture that kept none",
       )
         .choices(["recorded", "capture"])
         .default("recorded"),
@@ -123,9 +124,13 @@ Examples:
       }
       const { ReplayText } = await import("../replay-text.js");
       const text = new ReplayText(process.stdout, process.stderr);
+      let timeline: TimelineUsed = "capture";
       const summary = await runReplay(
         {
           ...options,
+          onTimeline: (used) => {
+            timeline = used;
+          },
           onProgress: (fraction, pipeline) => {
             text.progress(fraction, pipeline);
           },
@@ -134,6 +139,6 @@ Examples:
           text.record(record);
         },
       );
-      text.summary(summary);
+      text.summary(summary, timeline);
     });
 }
