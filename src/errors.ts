@@ -196,6 +196,13 @@ export const ERRORS = {
     cause: "A file that was asked for cannot be written.",
     remedy: "Check the path given by -o, rights and free space; --force replaces files that are there.",
   },
+  OSN_NO_ROOM: {
+    exit: 3,
+    http: 500,
+    cause: "No folder for temporary files has room for a copy that is needed.",
+    remedy:
+      "Free space there, or name a folder on another disk by TMPDIR; the message says how much it takes.",
+  },
   OSN_SCENARIO_INVALID: {
     exit: 2,
     http: 400,

@@ -4,10 +4,10 @@
  */
 import Database from "better-sqlite3";
 import { constants, copyFileSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OsnmadError } from "../errors.js";
 import { asStoreError } from "../store/faults.js";
+import { folderWithRoom } from "./copy-room.js";
 import { assertKind, claimDatabase, openPrivateFile, type DatabaseKind } from "../store/private-database.js";
 
 export type LogDatabase = Database.Database;
@@ -80,11 +80,12 @@ export function openLogDatabase(directory: string, flush: boolean): LogDatabase 
 const COPIES_AT_MOST = 10;
 
 /**
- * The log as it stands, in a private copy (in $TMPDIR) that goes with `close`: SQLite itself can neither read a log
- * that a daemon has, nor read one without making files beside it.
+ * The log as it stands, in a private copy that goes with `close`, or with the process. There is no way without one:
+ * SQLite reads a log that a daemon has not at all, and any other only while it makes files beside it, locks it against a
+ * daemon that starts, and carries over what a killed one left.
  *
- * Throws OSN_USAGE where the folder holds no log, OSN_STATION_LOG_IN_USE, OSN_STATE_NEWER, OSN_STATE_CORRUPT,
- * OSN_STATE_UNWRITABLE.
+ * Throws OSN_USAGE where the folder holds no log, OSN_NO_ROOM, OSN_STATION_LOG_IN_USE, OSN_STATE_NEWER,
+ * OSN_STATE_CORRUPT, OSN_STATE_UNWRITABLE.
  */
 export function openLogSnapshot(directory: string): {
   readonly database: LogDatabase;
@@ -97,7 +98,7 @@ export function openLogSnapshot(directory: string): {
       `${directory} holds no station log; a station's is DATA/station or DATA/station-simulated.`,
     );
   }
-  const copy = mkdtempSync(join(tmpdir(), "osnmad-log-"));
+  const copy = mkdtempSync(join(folderWithRoom(bytesOf(path), path), "osnmad-log-"));
   let database: LogDatabase | null = null;
   const close = (): void => {
     database?.close();
@@ -106,12 +107,22 @@ export function openLogSnapshot(directory: string): {
   try {
     copyLog(path, join(copy, LOG_DATABASE_FILE));
     database = new Database(join(copy, LOG_DATABASE_FILE));
+    // Without a file for its index, so that all it has is open after the first look.
+    database.pragma("locking_mode = EXCLUSIVE");
     assertKind(database, path, KIND);
+    // An open file needs no name: nothing is left where the process is killed.
+    if (process.platform !== "win32") rmSync(copy, { recursive: true, force: true });
     return { database, close };
   } catch (error) {
     close();
     throw asStoreError(error, path);
   }
+}
+
+function bytesOf(path: string): number {
+  return ["", "-wal"]
+    .map((suffix) => statSync(`${path}${suffix}`, { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /**

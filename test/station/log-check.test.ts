@@ -1,10 +1,21 @@
 /** `osnmad station check`: reads, changes nothing, and finds what is not as it was signed. */
 import Database from "better-sqlite3";
-import { cpSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { folderWithRoom, type Place } from "../../src/station/copy-room.js";
 import { receiverCommitment } from "../../src/station/leaf.js";
 import { checkLog } from "../../src/station/log-check.js";
+import { openLogSnapshot } from "../../src/station/log-database.js";
 import { StationLog } from "../../src/station/station-log.js";
 import { testFolder } from "./folder.js";
 import { GST, subframeContent } from "./leaves.js";
@@ -51,6 +62,41 @@ describe("a station's log that is checked", () => {
     expect(entries(folder)).toEqual(before);
   });
 
+  it("is copied where there is room, and that copy has no name while it is read", async () => {
+    const folder = testFolder();
+    const log = await written(folder, 10);
+    const place = join(folder, "temporary");
+    mkdirSync(place);
+    vi.stubEnv("TMPDIR", place);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+      log.close();
+    });
+    const { database, close } = openLogSnapshot(folder);
+    try {
+      expect(readdirSync(place)).toEqual([]);
+      expect(database.prepare("SELECT count(*) FROM leaf").pluck().get()).toBe(11);
+    } finally {
+      close();
+    }
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  it("is not begun to be copied where there is no room for it", () => {
+    const folder = testFolder();
+    const { bavail, bsize } = statfsSync(folder);
+    const path = join(folder, "station.sqlite");
+    writeFileSync(path, "");
+    // A hole: it takes no room itself.
+    truncateSync(path, bavail * bsize + 1e9);
+    vi.stubEnv("TMPDIR", folder);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(() => checkLog(folder)).toThrow(expect.objectContaining({ code: "OSN_NO_ROOM" }));
+    expect(readdirSync(folder)).toEqual(["station.sqlite"]);
+  });
+
   it("is refused where there is none, and none is made", () => {
     const folder = testFolder();
     const missing = join(folder, "missing");
@@ -93,5 +139,26 @@ describe("a station's log that is checked", () => {
         expect.objectContaining({ code: "OSN_STATION_LOG_CONTRADICTS" }),
       );
     }
+  });
+});
+
+describe("the folder of a copy", () => {
+  const memory: Place = { folder: "/tmp", freeBytes: 2e9, isMemory: true };
+  const disk: Place = { folder: "/var/tmp", freeBytes: 9e9, isMemory: false };
+
+  it("is the first for a small one, and on a disk for a large one where there is room", () => {
+    expect(folderWithRoom(1e6, "it", [memory, disk])).toBe("/tmp");
+    expect(folderWithRoom(1e9, "it", [memory, disk])).toBe("/var/tmp");
+    expect(folderWithRoom(1e9, "it", [memory, { ...disk, freeBytes: 1e9 }])).toBe("/tmp");
+    expect(folderWithRoom(1e6, "it", [{ ...memory, freeBytes: 1e6 }, disk])).toBe("/var/tmp");
+  });
+
+  it("is none where none has room, and each is named with what it has", () => {
+    expect(() => folderWithRoom(9e9, "the log", [{ ...memory, freeBytes: null }, disk])).toThrow(
+      expect.objectContaining({
+        code: "OSN_NO_ROOM",
+        message: "the log takes a copy of 9.1 GB: /tmp cannot be written, /var/tmp has 9.0 GB.",
+      }),
+    );
   });
 });

@@ -82,7 +82,8 @@ export function registerStation(program: Command): void {
     .summary("read a whole log again: every leaf, hash, checkpoint and signature")
     .description(
       "Reads a whole log again: every leaf, hash, checkpoint and signature. It only reads, so a daemon may have the " +
-        "log; what is looked at is a private copy in $TMPDIR. Exit status 0 where all is sound.",
+        "log; what is looked at is a private copy, in $TMPDIR or, as there is room, /tmp or /var/tmp. Exit status 0 where " +
+        "all is sound.",
     )
     .argument("<folder>", "folder of the log: DATA/station, or DATA/station-simulated")
     .action(async (folder: string) => {
