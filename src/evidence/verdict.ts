@@ -23,6 +23,7 @@ export const CHECKS = [
   "position",
   "assurance",
   "receiver",
+  "corroboration",
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 

@@ -3,7 +3,7 @@
  * solver, and the grades that the threat model allows (docs/threat-model.md). The solver gets the words' signed bits
  * only, and is the one behind both doors of src/position/solver.ts.
  */
-import { decodeMessage } from "gnss-ubx";
+import { decodeMessage, type MessageOf } from "gnss-ubx";
 import { decodeEphemeris } from "../ephemeris/ephemeris.js";
 import { e1Health } from "../ephemeris/health.js";
 import { formatGst, GST_END, gstOf, GST_TO_UNIX, SUBFRAME_SECONDS, towOf, wnOf } from "../inav/gst.js";
@@ -11,6 +11,11 @@ import type { EvidenceRecord } from "../pipeline/records.js";
 import { measurementEpoch } from "../position/measurements.js";
 import { EPHEMERIS_VALIDITY_SECONDS, UnverifiedSatellite } from "../position/satellite.js";
 import { solveUnverified, type Failure, type Solution } from "../position/solver.js";
+import { corroborate, DIRECTION_TOLERANCE_DEG } from "../watch/corroboration.js";
+import { ownAgainstReceiver } from "../watch/position.js";
+import { receiverSolutionOf, type ReceiverSolution } from "../watch/solutions.js";
+import { DEFAULT_THRESHOLDS } from "../watch/thresholds.js";
+import { watchedSolution } from "../watch/watched-solution.js";
 import { solverOptionsOf } from "./bundle.js";
 import { bytesOf, decodeRecord, hexOf, type FixObject, type ObjectId, type ObjectOf } from "./objects.js";
 import { ownPositionNumbers } from "./own-position.js";
@@ -70,7 +75,8 @@ class FixJudge {
     const used = isObject(own) ? this.#own(own, satellites, epoch) : null;
     if (!isObject(own) && own !== null) this.#fail("record", "own", "is neither a position nor null");
     this.#assurance(own, used, satellites);
-    this.#receiver(epoch);
+    const messages = this.#receiver(epoch);
+    this.#corroboration(epoch, messages, satellites, used);
   }
 
   #fail(check: Parameters<Lines["fail"]>[0], field: string | null, detail: string): void {
@@ -391,18 +397,20 @@ class FixJudge {
     return assurance;
   }
 
-  /** The receiver's part against the messages it was made from, where the bundle has them. */
-  #receiver(epoch: number): void {
+  /** The receiver's part against the messages it was made from, where the bundle has them; those that hold. */
+  #receiver(epoch: number): ReceiverMessages {
     const { receiver } = this.#record;
+    const found: { pvt: MessageOf<"NAV-PVT"> | null; sat: MessageOf<"NAV-SAT"> | null } = {
+      pvt: null,
+      sat: null,
+    };
     if (receiver !== null && !isObject(receiver)) {
       this.#fail("receiver", "receiver", "is neither a position nor null");
-      return;
+      return found;
     }
-    let isShown = false;
     for (const id of this.#fix.receiver) {
       const object = this.#context.objects.get("receiver", id);
       if (object === null) continue;
-      isShown ||= object.message === "NAV-PVT";
       const subject = { id, name: nameOf("receiver", object) };
       const message = decodeMessage(
         0x01,
@@ -437,13 +445,102 @@ class FixJudge {
         }
         if (wrong.length > 0) continue;
       }
+      if (message.name === "NAV-PVT" ? found.pvt !== null : found.sat !== null) {
+        this.#lines.fail("receiver", subject, null, "the bundle has two of them");
+        continue;
+      }
+      if (message.name === "NAV-PVT") found.pvt = message;
+      else found.sat = message;
       this.#lines.pass("receiver", subject, "as the receiver said it; not signed by anyone");
     }
-    // A graded place that nothing is shown for could be any.
-    if (isObject(receiver) && receiver["assurance"] === "corroborated" && !isShown)
-      this.#fail("receiver", "receiver", "is corroborated, and the NAV-PVT that it comes from is not here");
+    return found;
+  }
+
+  /**
+   * What the fix stage holds the receiver's place against, again: the satellites where it says that it is, and the own
+   * position within the uncertainty of both.
+   */
+  #corroboration(
+    epoch: number,
+    { pvt, sat }: ReceiverMessages,
+    satellites: ReadonlyMap<number, GoodWords>,
+    own: Solution | null,
+  ): void {
+    const { receiver, own: ownRecord } = this.#record;
+    if (!isObject(receiver)) return;
+    const isCorroborated = receiver["assurance"] === "corroborated";
+    const fail = (detail: string): void => {
+      this.#fail("corroboration", "receiver", detail);
+    };
+    const place = pvt === null ? null : receiverSolutionOf(pvt, epoch);
+    if (isCorroborated) {
+      // A graded place that nothing is shown for could be any.
+      if (pvt === null) return fail("is corroborated, and the NAV-PVT that it comes from is not here");
+      if (sat === null) return fail("is corroborated, and the NAV-SAT of directions is not here");
+      if (sat.iTOW !== pvt.iTOW || pvt.iTOW !== Math.round(towOf(epoch) * 1000))
+        return fail("is corroborated by messages of other epochs than the fix");
+      if (place === null) return fail("is corroborated, and NAV-PVT claims no position");
+      if (!pvt.valid.validDate || !pvt.valid.validTime)
+        return fail("is corroborated, and NAV-PVT claims no valid time");
+      if (!this.#directions(place, sat, satellites)) return;
+    }
+    const isOwnGraded = isObject(ownRecord) && ownRecord["assurance"] === "nav-authenticated";
+    if (own === null || place === null || !(isCorroborated || isOwnGraded)) return;
+    const apart = ownAgainstReceiver(watchedSolution(own), place, DEFAULT_THRESHOLDS).map(
+      ({ value, threshold }) => ({ value, threshold, said: `${metres(value)} of ${metres(threshold)}` }),
+    );
+    if (apart.length === 0) return;
+    // As signs.ts has it.
+    const isTooFar = apart.some(({ value, threshold }) => !(value / threshold <= 1));
+    const [across, up] = apart.map(({ said }) => said);
+    const said = `own and receiver's place are apart, of what their uncertainties allow: ${across} across, ${up} in height`;
+    if (isTooFar) {
+      this.#fail("corroboration", isOwnGraded ? "own.assurance" : "receiver.assurance", said);
+      return;
+    }
+    this.#lines.pass("corroboration", this.#subject, said);
+  }
+
+  /** Whether every satellite that the receiver used is where it was seen from where the receiver says that it is. */
+  #directions(
+    place: ReceiverSolution,
+    sat: MessageOf<"NAV-SAT">,
+    satellites: ReadonlyMap<number, GoodWords>,
+  ): boolean {
+    const healthy = [...satellites]
+      .filter(([, { ephemeris }]) => e1Health(ephemeris) === "healthy")
+      .map(([svid, { ephemeris }]) => ({ svid, ephemeris }))
+      .sort((a, b) => a.svid - b.svid);
+    const { agreeing, disagreements } = corroborate(place.position, place.gst, healthy, sat);
+    const named = this.#record["authenticatedSatellites"] as readonly unknown[];
+    const expected = agreeing.filter((svid) => Array.isArray(named) && named.includes(svid));
+    if (agreeing.length < SATELLITES_FOR_FIX || disagreements.length > 0) {
+      const why = disagreements.join(", ") || "fewer-than-4-satellites-agree";
+      this.#fail("corroboration", "receiver.assurance", `held against the satellites again: ${why}`);
+      return false;
+    }
+    if (!sameJson(this.#record["agreeingSatellites"], expected)) {
+      const list = expected.map((svid) => `E${svid}`).join(" ");
+      this.#fail("corroboration", "agreeingSatellites", `held against the satellites again: ${list}`);
+      return false;
+    }
+    const list = agreeing.map((svid) => `E${svid}`).join(" ");
+    this.#lines.pass(
+      "corroboration",
+      this.#subject,
+      `from the receiver's place ${list} are where it saw them, within ${DIRECTION_TOLERANCE_DEG} degrees`,
+    );
+    return true;
   }
 }
+
+/** Messages of the receiver that hold. */
+interface ReceiverMessages {
+  readonly pvt: MessageOf<"NAV-PVT"> | null;
+  readonly sat: MessageOf<"NAV-SAT"> | null;
+}
+
+const metres = (value: number): string => `${value.toFixed(1)} m`;
 
 /** An own position without what `ownPositionNumbers` does not make. */
 function withoutGrade(own: Json): Json {

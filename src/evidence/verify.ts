@@ -293,6 +293,8 @@ function notesOf(
   }
   notes.push("Signs, notes, software version and the reasons that lowered a grade are the station's word.");
   if (record["receiver"] !== null)
-    notes.push("The receiver's own position and the satellites that agree with it are the receiver's word.");
+    notes.push(
+      "The receiver's own position, how well it knew it, and the directions in which it saw satellites are the receiver's word. They go together, as far as a line above says so: directions in whole degrees bound a place to some 100 to 250 km, and an own position to what both uncertainties allow.",
+    );
   return notes;
 }

@@ -4,9 +4,8 @@
  * and grades each by policy (docs/threat-model.md). Pure and synchronous.
  */
 import { decodeMessage, type MessageOf } from "gnss-ubx";
-import { SPEED_OF_LIGHT } from "../ephemeris/constants.js";
 import { decodeEphemeris, type Ephemeris } from "../ephemeris/ephemeris.js";
-import { gstOf, towOf, wnOf } from "../inav/gst.js";
+import { towOf, wnOf } from "../inav/gst.js";
 import type { CedProof, OsnmaEngine } from "../osnma/engine.js";
 import { timeGate, type TimeGateReason, type TrustedTime } from "../osnma/time-gate.js";
 import type { EpochCounts } from "../pipeline/pipeline.js";
@@ -23,12 +22,13 @@ import type {
 import type { MeasurementOptions } from "../position/measurements.js";
 import { EPHEMERIS_VALIDITY_SECONDS } from "../position/satellite.js";
 import type { SolverOptions } from "../position/solver.js";
+import { corroborate, type HealthySatellite } from "../watch/corroboration.js";
 import { gradeOwn, gradeReceiver, type Policy } from "../watch/policy.js";
 import type { SignEvent } from "../watch/signs.js";
-import { gstNear, receiverSolutionOf, type OwnSolution } from "../watch/solutions.js";
+import { gstNear, receiverSolutionOf } from "../watch/solutions.js";
 import type { WatchThresholds } from "../watch/thresholds.js";
 import { ConsistencyWatch } from "../watch/watch.js";
-import { corroborate, type HealthySatellite } from "./corroboration.js";
+import { watchedSolution } from "../watch/watched-solution.js";
 import { ownPosition } from "./own-position.js";
 import { OwnSolutions, type EpochOutcome, type SolvedEpoch } from "./own-solution.js";
 import { utcOfGst } from "./utc.js";
@@ -250,7 +250,7 @@ export class FixStage {
     const engine = this.#engine;
     const satellites = this.#healthySatellites(gst);
     const solved = rawx?.outcome.solved ?? null;
-    const own = solved === null ? null : watchedSolution(solved);
+    const own = solved === null ? null : watchedSolution(solved.solution);
     const receiver = pvt === null ? null : receiverSolutionOf(pvt, gst);
     const { nmaStatus, state } = engine;
     const time = this.#timeOf(gst);
@@ -403,31 +403,6 @@ export class FixStage {
   #leapSeconds(byReceiver: number | null): number {
     return this.#engine.leapSeconds ?? byReceiver ?? DEFAULT_LEAP_SECONDS;
   }
-}
-
-function watchedSolution({ solution }: SolvedEpoch): OwnSolution {
-  const { velocity } = solution;
-  return {
-    gst: gstOf(solution.wn, solution.towSeconds),
-    position: solution.ecef,
-    covariance: solution.covariance,
-    clockBiasSeconds: solution.clockBiasSeconds,
-    clockBiasSigmaSeconds: solution.clockBiasSigmaSeconds,
-    clockDrift: solution.clockDrift,
-    clockDriftSigma: velocity === null ? null : Math.sqrt(velocity.covariance.uu) / SPEED_OF_LIGHT,
-    velocity:
-      velocity === null
-        ? null
-        : {
-            east: velocity.east,
-            north: velocity.north,
-            up: velocity.up,
-            sigma: Math.sqrt(
-              Math.max(velocity.covariance.ee, velocity.covariance.nn, velocity.covariance.uu),
-            ),
-          },
-    raim: solution.raim.status,
-  };
 }
 
 function receiverPosition(

@@ -158,7 +158,7 @@ class ProofJudge {
       mode,
       standing: judged.verdict.standing,
       warnings: isOneHistory ? judged.verdict.warnings : [...judged.verdict.warnings, VERSION_1],
-      notes: this.#notes(judged, timing),
+      notes: this.#notes(judged, timing, record),
       lines,
       station,
       stationExpected: this.#options.station !== null,
@@ -583,7 +583,7 @@ class ProofJudge {
     );
   }
 
-  #notes({ verdict }: JudgedBundle, timing: FixTiming | null): string[] {
+  #notes({ verdict }: JudgedBundle, timing: FixTiming | null, record: FixRecord | null): string[] {
     const inTime = timing !== null && timing.class !== "C";
     const notes = verdict.notes.filter((note) => !(inTime && note.startsWith("The time condition")));
     return [
@@ -591,6 +591,11 @@ class ProofJudge {
       ...(inTime
         ? [
             "The times are those of your witnesses, with the bounds of their clocks that you gave: one that lies, or is wrong by more, is not seen here.",
+          ]
+        : []),
+      ...(inTime && isClassOfOwn(record)
+        ? [
+            "The class is that of the satellites of the own position. The receiver's place may agree with others, which it does not speak of.",
           ]
         : []),
       "Whether the station has shown others another history is not in one file: who follows its whole log sees a fork, a gap and a rewriting.",
@@ -610,6 +615,11 @@ function withoutHistory(timing: FixTiming): FixTiming {
       : { ...each, ...isOpen, by: each.by === null ? null : { ...each.by, ...isOpen } },
   );
   return timing.class === "C" ? { ...timing, satellites } : { ...timing, ...isOpen, satellites };
+}
+
+/** Whether the receiver's place is graded beside an own position, whose satellites alone have a class. */
+function isClassOfOwn(record: FixRecord | null): boolean {
+  return record?.own?.assurance === "nav-authenticated" && record.receiver?.assurance === "corroborated";
 }
 
 /** What an opened item says, or null where it is none of its slot and subframe. */

@@ -4,7 +4,7 @@
  */
 import { ecefToGeodetic, enuOf, type Ecef } from "../ephemeris/geometry.js";
 import { horizontal, type OwnSolution, type ReceiverSolution, type Velocity } from "./solutions.js";
-import type { Observe } from "./signs.js";
+import type { Observation, Observe } from "./signs.js";
 import type { WatchThresholds } from "./thresholds.js";
 
 interface Place {
@@ -48,53 +48,8 @@ export class PositionWatch {
       this.#jump("receiver", this.#receiver, place, observe);
       this.#receiver = place;
     }
-    if (own !== null && receiver !== null) this.#compare(own, receiver, observe);
-  }
-
-  #compare(own: OwnSolution, receiver: ReceiverSolution, observe: Observe): void {
-    const limits = this.#thresholds;
-    const seconds = receiver.gst - own.gst;
-    if (Math.abs(seconds) > limits.comparedWithinSeconds) return;
-    const at = ecefToGeodetic(own.position);
-    const apart = enuOf(own.position, receiver.position, at);
-    // Both at the receiver's instant: by whichever velocity there is.
-    const velocity = own.velocity ?? receiver.velocity;
-    const east = apart.eastMeters - (velocity?.east ?? 0) * seconds;
-    const north = apart.northMeters - (velocity?.north ?? 0) * seconds;
-    const up = apart.upMeters - (velocity?.up ?? 0) * seconds;
-
-    // Joint covariance of the two; the receiver tells one figure for the horizontal plane.
-    const variance = receiver.horizontalSigmaMeters * receiver.horizontalSigmaMeters;
-    const ee = own.covariance.ee + variance;
-    const nn = own.covariance.nn + variance;
-    const { en } = own.covariance;
-    const determinant = ee * nn - en * en;
-    const distance = Math.hypot(east, north);
-    // Distance in standard deviations along its own direction. Without any variance the floor alone counts.
-    const sigmas =
-      determinant > 0
-        ? Math.sqrt((nn * east * east - 2 * en * east * north + ee * north * north) / determinant)
-        : Infinity;
-    const sigma = sigmas > 0 && Number.isFinite(sigmas) ? distance / sigmas : 0;
-    observe({
-      name: "own-and-receiver-disagree",
-      subject: "both",
-      quantity: "horizontal-meters",
-      value: distance,
-      threshold: Math.max(limits.disagreeHorizontalFloorMeters, limits.disagreeSigmas * sigma),
-      evidence: { eastMeters: east, northMeters: north, upMeters: up, jointSigmaMeters: sigma },
-    });
-    const verticalSigma = Math.sqrt(
-      own.covariance.uu + receiver.verticalSigmaMeters * receiver.verticalSigmaMeters,
-    );
-    observe({
-      name: "own-and-receiver-disagree",
-      subject: "both",
-      quantity: "vertical-meters",
-      value: Math.abs(up),
-      threshold: Math.max(limits.disagreeVerticalFloorMeters, limits.disagreeSigmas * verticalSigma),
-      evidence: { eastMeters: east, northMeters: north, upMeters: up, jointSigmaMeters: verticalSigma },
-    });
+    if (own === null || receiver === null) return;
+    for (const observation of ownAgainstReceiver(own, receiver, this.#thresholds)) observe(observation);
   }
 
   #jump(subject: "own" | "receiver", before: Place | null, now: Place, observe: Observe): void {
@@ -160,6 +115,61 @@ export class PositionWatch {
       evidence,
     });
   }
+}
+
+/**
+ * How far the two positions of an epoch are apart, against what their uncertainties allow; empty where they are of
+ * different epochs. No state: who has both can judge them again.
+ */
+export function ownAgainstReceiver(
+  own: OwnSolution,
+  receiver: ReceiverSolution,
+  limits: WatchThresholds,
+): readonly Observation[] {
+  const seconds = receiver.gst - own.gst;
+  if (Math.abs(seconds) > limits.comparedWithinSeconds) return [];
+  const at = ecefToGeodetic(own.position);
+  const apart = enuOf(own.position, receiver.position, at);
+  // Both at the receiver's instant: by whichever velocity there is.
+  const velocity = own.velocity ?? receiver.velocity;
+  const east = apart.eastMeters - (velocity?.east ?? 0) * seconds;
+  const north = apart.northMeters - (velocity?.north ?? 0) * seconds;
+  const up = apart.upMeters - (velocity?.up ?? 0) * seconds;
+
+  // Joint covariance of the two; the receiver tells one figure for the horizontal plane.
+  const variance = receiver.horizontalSigmaMeters * receiver.horizontalSigmaMeters;
+  const ee = own.covariance.ee + variance;
+  const nn = own.covariance.nn + variance;
+  const { en } = own.covariance;
+  const determinant = ee * nn - en * en;
+  const distance = Math.hypot(east, north);
+  // Distance in standard deviations along its own direction. Without any variance the floor alone counts.
+  const sigmas =
+    determinant > 0
+      ? Math.sqrt((nn * east * east - 2 * en * east * north + ee * north * north) / determinant)
+      : Infinity;
+  const sigma = sigmas > 0 && Number.isFinite(sigmas) ? distance / sigmas : 0;
+  const verticalSigma = Math.sqrt(
+    own.covariance.uu + receiver.verticalSigmaMeters * receiver.verticalSigmaMeters,
+  );
+  return [
+    {
+      name: "own-and-receiver-disagree",
+      subject: "both",
+      quantity: "horizontal-meters",
+      value: distance,
+      threshold: Math.max(limits.disagreeHorizontalFloorMeters, limits.disagreeSigmas * sigma),
+      evidence: { eastMeters: east, northMeters: north, upMeters: up, jointSigmaMeters: sigma },
+    },
+    {
+      name: "own-and-receiver-disagree",
+      subject: "both",
+      quantity: "vertical-meters",
+      value: Math.abs(up),
+      threshold: Math.max(limits.disagreeVerticalFloorMeters, limits.disagreeSigmas * verticalSigma),
+      evidence: { eastMeters: east, northMeters: north, upMeters: up, jointSigmaMeters: verticalSigma },
+    },
+  ];
 }
 
 /** Of a symmetric 2 by 2 matrix. */

@@ -69,8 +69,8 @@ describe("docs/output.md", () => {
   });
 
   it("names every reason that lowers a fix, and no other", () => {
-    const corroboration = ["corroboration.ts", "fix-stage.ts"]
-      .map((file) => readFileSync(`${ROOT}src/fix/${file}`, "utf8"))
+    const corroboration = ["watch/corroboration.ts", "fix/fix-stage.ts"]
+      .map((file) => readFileSync(`${ROOT}src/${file}`, "utf8"))
       .flatMap((source) => [...source.matchAll(/disagreements(?:: |\.push\()\[?"([a-z0-9-]+)"/g)])
       .map(([, reason]) => reason);
     expect(corroboration.length).toBeGreaterThan(4);
