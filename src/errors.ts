@@ -357,3 +357,22 @@ export class OsnmadError extends Error {
     return ERRORS[this.code].exit;
   }
 }
+
+/** Of a file system, in words; the path is the caller's to say. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "this user has no right to it",
+  EPERM: "this user has no right to it",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of its path is no folder",
+  ENOSPC: "the disk is full",
+  EROFS: "the file system is read-only",
+  ELOOP: "it is a link",
+};
+
+/** Why something failed, without the path and the call that a system error repeats. */
+export function reasonOf(cause: unknown): string {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (typeof code === "string") return REASONS[code] ?? code;
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -12,17 +12,17 @@ type Register = (program: Command) => void;
 
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   run: async () => (await import("./commands/run.js")).registerRun,
+  doctor: async () => (await import("./commands/doctor.js")).registerDoctor,
+  configure: async () => (await import("./commands/configure.js")).registerConfigure,
   config: async () => (await import("./commands/config.js")).registerConfig,
   replay: async () => (await import("./commands/replay.js")).registerReplay,
   inspect: async () => (await import("./commands/inspect.js")).registerInspect,
   capture: async () => (await import("./commands/capture.js")).registerCapture,
-  doctor: async () => (await import("./commands/doctor.js")).registerDoctor,
   conformance: async () => (await import("./commands/conformance.js")).registerConformance,
   serve: async () => (await import("./commands/serve-command.js")).registerServeCommand,
   token: async () => (await import("./commands/token.js")).registerToken,
   db: async () => (await import("./commands/db.js")).registerDb,
   simulate: async () => (await import("./commands/simulate.js")).registerSimulate,
-  configure: async () => (await import("./commands/configure.js")).registerConfigure,
   trust: async () => (await import("./commands/trust.js")).registerTrust,
   consume: async () => (await import("./commands/consume.js")).registerConsume,
   emission: async () => (await import("./commands/emission.js")).registerEmission,
@@ -50,7 +50,9 @@ async function main(): Promise<void> {
       "after",
       `
 Examples:
-  osnmad serve --replay capture.ubx             replay a capture and serve it on http://127.0.0.1:4747
+  osnmad doctor                                 what would keep this machine from authenticating
+  osnmad run                                    read the u-blox receiver on USB; http://127.0.0.1:4747
+  osnmad serve --replay capture.ubx             replay a capture and serve it likewise
   osnmad replay capture.ubx                     authenticate a capture with the built-in Galileo keys
   osnmad replay - --json < capture.ubx          JSON lines; the last one is the summary
   osnmad inspect capture.ubx                    what is in a capture
@@ -79,7 +81,10 @@ Examples:
 function inherit(command: Command): void {
   command.exitOverride().showHelpAfterError("(add --help to see what it takes)");
   // Help is broken to the width of the terminal: a line that ends in the source ends nowhere.
-  command.description(command.description().replace(/(\S)\n(?=\S)/g, "$1 "));
+  const said = command.description().replace(/(\S)\n(?=\S)/g, "$1 ");
+  // The same words are an entry in a list of commands, and a sentence on their own page.
+  if (command.summary() === "") command.summary(said);
+  command.description(said.charAt(0).toUpperCase() + said.slice(1) + (/[.:]$/.test(said) ? "" : "."));
   for (const child of command.commands) inherit(child);
 }
 

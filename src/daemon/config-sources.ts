@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import Value from "typebox/value";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import { ConfigSchema, optionRows, type Config, type OptionRow } from "./config.js";
 
 export const SYSTEM_CONFIG = "/etc/osnmad/osnmad.toml";
@@ -78,8 +78,7 @@ function readToml(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new OsnmadError("OSN_CONFIG_UNREADABLE", `${path}: ${why}.`, { cause });
+    throw new OsnmadError("OSN_CONFIG_UNREADABLE", `${path}: ${reasonOf(cause)}.`, { cause });
   }
   try {
     return parse(text) as Record<string, unknown>;

@@ -12,7 +12,7 @@ import {
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
 const DEFAULT_PORT = "4222";
@@ -157,6 +157,6 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new OsnmadError("OSN_USAGE", `${path} cannot be read: ${(cause as Error).message}.`, { cause });
+    throw new OsnmadError("OSN_USAGE", `${path} cannot be read: ${reasonOf(cause)}.`, { cause });
   }
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import type { ReceiverIdentity } from "./identity.js";
 import { describeReceiver, hasConfigurationKeys } from "./identity.js";
 import type { Profile } from "./profile.js";
@@ -31,7 +31,7 @@ export function readProfile(path: string): Profile {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new OsnmadError("OSN_PROFILE_INVALID", `${path} cannot be read.`, { cause });
+    throw new OsnmadError("OSN_PROFILE_INVALID", `${path} cannot be read: ${reasonOf(cause)}.`, { cause });
   }
   return parseProfile(basename(path, ".toml"), text);
 }

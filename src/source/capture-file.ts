@@ -3,7 +3,7 @@
  * (docs/recording.md), or either behind gzip. Which it is, the first bytes say. Edge: reads files.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
 import type { RecordingHead, RecordingNote } from "../recorder/format.js";
 import { isRecording, RecordingReader, type RecordingCounts } from "../recorder/reader.js";
@@ -286,15 +286,7 @@ function openDescriptor(path: string): { readonly descriptor: number; readonly s
     }
     size = stat.isFile() ? stat.size : null;
   } catch (cause) {
-    throw new OsnmadError("OSN_CAPTURE_NOT_FOUND", `${path}: ${whyNot(cause)}.`, { cause });
+    throw new OsnmadError("OSN_CAPTURE_NOT_FOUND", `${path}: ${reasonOf(cause)}.`, { cause });
   }
   return { descriptor, size };
-}
-
-/** A system error in words. */
-function whyNot(cause: unknown): string {
-  const code = (cause as { code?: unknown }).code;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EACCES" || code === "EPERM") return "it may not be read";
-  return cause instanceof Error ? cause.message : String(cause);
 }

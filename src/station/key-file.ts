@@ -12,10 +12,10 @@ import {
 } from "node:crypto";
 import { closeSync, constants, fstatSync, linkSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import { flushFolder, writeFlushed } from "../trust/flushed-file.js";
 import { makeFolder } from "../trust/folder.js";
-import { readUpTo, reasonOf } from "../trust/state-store.js";
+import { readUpTo } from "../trust/state-store.js";
 import type { Signer } from "./signer.js";
 
 const MAX_KEY_BYTES = 4096;

@@ -13,7 +13,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { createHash } from "node:crypto";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import { GST_TO_UNIX } from "../inav/gst.js";
 import { DSM_BLOCK_BYTES, numberOfKrootBlocks, parseDsmKroot, verifyDsmKroot } from "../osnma/dsm-kroot.js";
 import { importPublicKey } from "../osnma/ecdsa.js";
@@ -26,7 +26,7 @@ import { MAX_XML_BYTES, nodesOf, parseGscXml, sameKey } from "./gsc-xml.js";
 import type { GscFile, GscMerkleTree, GscPublicKey } from "./gsc-xml.js";
 import { sameBytes } from "../osnma/bits.js";
 import { bytesOfHex, hexOf } from "./hex.js";
-import { defaultStateDir, readUpTo, reasonOf } from "./state-store.js";
+import { defaultStateDir, readUpTo } from "./state-store.js";
 import { leafNode, provenNodes, provesKey } from "./tree-proof.js";
 import type { TreeKey, TreeNode } from "./tree-proof.js";
 import { loadTrustStore } from "./trust-store.js";

@@ -24,7 +24,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { flushFolder, writeFlushed } from "./flushed-file.js";
 import { makeFolder } from "./folder.js";
-import { OsnmadError } from "../errors.js";
+import { OsnmadError, reasonOf } from "../errors.js";
 import { canonicalJson } from "../evidence/canonical-json.js";
 
 export { canonicalJson };
@@ -194,11 +194,6 @@ export function readUpTo(descriptor: number, maxBytes: number): Uint8Array | nul
     total += read;
     if (total > maxBytes) return null;
   }
-}
-
-export function reasonOf(cause: unknown): string {
-  if (isRecord(cause) && typeof cause["code"] === "string") return cause["code"];
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

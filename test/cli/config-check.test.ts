@@ -96,7 +96,8 @@ describe("a file that the configuration names", () => {
       "an nkey with a letter wrong",
       () => {
         const seed = Buffer.from(nkeys.createUser().getSeed()).toString();
-        const wrong = seed.slice(0, -1) + (seed.endsWith("A") ? "B" : "A");
+        // Not the last one, of which not all bits count.
+        const wrong = seed.slice(0, 30) + (seed[30] === "A" ? "B" : "A") + seed.slice(31);
         return { emit: { nats, nats_credentials: file("seed", wrong) } };
       },
       "OSN_CONFIG_INVALID",
@@ -147,8 +148,9 @@ describe("a file that the configuration names", () => {
   ])("is refused by check as by a run: %s", async (_name, sections, code, message) => {
     const path = toml(sections());
     const check = await said("config", "check", "--config", path);
-    const run = await said("run", "--config", path, "--no-http");
     expect(check.error).toMatchObject({ code, message: expect.stringMatching(message) as string });
+    // A run that is not refused does not end.
+    const run = await said("run", "--config", path, "--no-http");
     expect(check.out).toBe("");
     expect(run.error).toMatchObject({ code, message: check.error!.message });
     const { checks } = await checkConfiguration(path, {});
@@ -189,6 +191,17 @@ describe("a file that the configuration names", () => {
     expect((await checkConfiguration(path, {})).checks).toMatchObject([
       { status: "warning", remedy: `chmod o-rwx ${credentials}` },
     ]);
+  });
+});
+
+describe("a configuration file that is not there", () => {
+  it("is named once, in words", async () => {
+    const path = join(folder, "none.toml");
+    const { error } = await said("config", "check", "--config", path);
+    expect(error).toMatchObject({
+      code: "OSN_CONFIG_UNREADABLE",
+      message: `${path}: there is no such file.`,
+    });
   });
 });
 

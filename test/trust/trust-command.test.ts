@@ -119,8 +119,8 @@ describe("osnmad trust show", () => {
     const dir = newDir();
     expect(codeOf("show", "xyz", "--state", dir)).toBe("OSN_USAGE");
     expect(codeOf("show", "832e", "--state", dir)).toBe("OSN_USAGE");
-    expect(codeOf("show", "ffffff", "--state", dir)).toBe("OSN_NOT_FOUND");
-    expect(codeOf("show", "15", "--state", dir)).toBe("OSN_NOT_FOUND");
+    expect(codeOf("show", "ffffff", "--state", dir)).toBe("OSN_USAGE");
+    expect(codeOf("show", "15", "--state", dir)).toBe("OSN_USAGE");
   });
 });
 

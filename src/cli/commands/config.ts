@@ -15,12 +15,13 @@ import { dataDirectoryOf, loadRunnable, materialOf } from "./run.js";
 export function registerConfig(program: Command): void {
   const command = program
     .command("config")
-    .description("The configuration of `osnmad run`: check it, show it, or print its JSON schema");
+    .description("check or show the configuration of `osnmad run`, or print its JSON schema");
   command
     .command("check")
+    .summary("say what is set, and what a run would refuse")
     .description(
-      "Read the configuration as `osnmad run` would, with every file that it names, and say what is set; the exit " +
-        "status is not 0 where it is wrong. `osnmad doctor` looks at the machine and the receiver as well",
+      "Reads the configuration as `osnmad run` would, with every file that it names, and says what is set; the exit " +
+        "status is not 0 where it is wrong. `osnmad doctor` looks at the machine and the receiver as well.",
     )
     .option("--config <file>", "TOML configuration (default: the usual places)")
     .option("--json", "the whole configuration, defaults included, as JSON")
@@ -41,14 +42,14 @@ export function registerConfig(program: Command): void {
     });
   command
     .command("schema")
-    .description("Print the JSON schema of the TOML file, for editors and checks")
+    .description("print the JSON schema of the TOML file, for editors and checks")
     .action(() => {
       const schema = { $schema: "https://json-schema.org/draft/2020-12/schema", ...publishedSchema() };
       process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
     });
   command
     .command("options")
-    .description("List every option with its default, its environment variable and its meaning")
+    .description("list every option with its default, its environment variable and its meaning")
     .action(() => {
       for (const { name, type, default: value, description } of optionRows()) {
         process.stdout.write(

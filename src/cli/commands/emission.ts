@@ -56,6 +56,7 @@ export function registerEmission(program: Command, io: EmissionCommandIo = PROCE
     });
 
   withFolder(emission.command("forget"))
+    .summary("forget a consumer that is not configured any more")
     .description(
       "forget a consumer that is not configured any more; what was kept for no other prover is deleted.\n" +
         "One that is still configured begins anew with what is left",
@@ -77,6 +78,7 @@ export function registerEmission(program: Command, io: EmissionCommandIo = PROCE
 
   emission
     .command("stream")
+    .summary("make the stream of a NATS JetStream broker that stations publish to")
     .description(
       "make the stream of a NATS JetStream broker that stations publish to; one that is there stays as it is.\n" +
         "For who runs the broker: stations need no right to it (docs/emission.md)",

@@ -37,6 +37,7 @@ interface KeyFlags {
 export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): void {
   const key = program
     .command("key")
+    .summary("the key that this station signs its log with")
     .description(
       "The key that this station signs its log with. It is made at the first start of a station, or before by\n" +
         "`osnmad key make`, and names the station: whoever follows or witnesses the log is configured with it.",
@@ -81,8 +82,9 @@ export function registerKey(program: Command, io: KeyCommandIo = PROCESS_IO): vo
 
   key
     .command("rotate")
+    .summary("make a new key, and say in which order what is started again")
     .description(
-      "Make a new key. 1. Stop the daemon. 2. `osnmad key rotate` prints the new line. 3. Start each witness again " +
+      "Makes a new key. 1. Stop the daemon. 2. `osnmad key rotate` prints the new line. 3. Start each witness again " +
         "with both lines, the older first: --station OLD --station NEW. 4. Start the daemon: both keys sign for the " +
         "rotation, and the old one then signs nothing more. Followers may keep the old line: they learn the new key " +
         "from the log",

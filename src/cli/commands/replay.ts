@@ -45,7 +45,7 @@ export function registerReplay(program: Command): void {
     .summary("replay a capture and authenticate its navigation data")
     .description(
       "Replays a capture of a u-blox receiver (UBX; NMEA and RTCM3 may be mixed in) through the stages " +
-        "that live input will take too. The time condition runs on the capture's own timeline, or on the " +
+        "that live input takes too. The time condition runs on the capture's own timeline, or on the " +
         "trusted time that a recording kept, and every result says `timeAssurance: capture`.",
     )
     .argument("<capture>", "a UBX file or a recording, also gzipped, or - for standard input")

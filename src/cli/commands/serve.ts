@@ -69,7 +69,7 @@ export interface ServeDependencies {
 export function registerServe(program: Command, dependencies: ServeDependencies): Command {
   return program
     .command("serve")
-    .description("Replay a capture, keep what it yields, and serve it over HTTP")
+    .description("replay a capture, keep what it yields, and serve it over HTTP")
     .requiredOption("--replay <file>", "capture to replay")
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <number>", "port to listen on; 0 takes any free one", parsePort, 4747)

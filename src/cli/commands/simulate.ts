@@ -16,10 +16,9 @@ import {
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Command, Option } from "commander";
-import { OsnmadError } from "../../errors.js";
+import { OsnmadError, reasonOf } from "../../errors.js";
 import { towOf, wnOf } from "../../inav/gst.js";
 import type { EpochTruth } from "../../simulate/frames.js";
-import { reasonOf } from "../../trust/state-store.js";
 import { assertCapture } from "../../source/capture-file.js";
 import { gstOfUnix } from "../../simulate/leap-seconds.js";
 import type { Scenario } from "../../simulate/scenario-file.js";

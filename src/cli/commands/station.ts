@@ -21,6 +21,7 @@ export function registerStation(program: Command): void {
 
   const replay = station
     .command("replay")
+    .summary("make a log from a capture, to try followers and verifiers on")
     .description(
       "Makes a log from a capture, to try followers and verifiers on. It is of mode replay or simulated, has a key " +
         "of its own, and nobody who follows live logs takes it.",

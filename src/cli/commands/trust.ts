@@ -221,7 +221,10 @@ function select(rows: readonly Row[], which: string): Row[] {
       (pkid === null || (row.kind === "key" && row.pkid === pkid)),
   );
   if (found.length === 0)
-    throw new OsnmadError("OSN_NOT_FOUND", `no known root or key is ${which}; see osnmad trust list`);
+    throw new OsnmadError(
+      "OSN_USAGE",
+      `There is no root or key ${which}; osnmad trust list has all that are known.`,
+    );
   return found;
 }
 

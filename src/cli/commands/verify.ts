@@ -5,14 +5,14 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { OsnmadError } from "../../errors.js";
+import { OsnmadError, reasonOf } from "../../errors.js";
 import { verifyBundle } from "../../evidence/verify.js";
 import { isProof, MAX_PROOF_BYTES } from "../../proof/package.js";
 import { verifyProof } from "../../proof/verify-proof.js";
 import { ED25519, parseVerifierKey } from "../../station/note.js";
 import { parseOrigin } from "../../station/origin.js";
 import type { TimingClass } from "../../station/timing.js";
-import { readUpTo, reasonOf } from "../../trust/state-store.js";
+import { readUpTo } from "../../trust/state-store.js";
 import { wholeNumber } from "../trust-options.js";
 import { trustedRoots } from "../trusted-roots.js";
 import { bundleJsonLines, bundleText, proofJsonLines, proofText } from "../verify-text.js";
