@@ -47,7 +47,7 @@ function linkOf(feed: (listener: (chunk: Uint8Array) => void) => void): ByteLink
 /** The sky at the pace at which leaves are signed and witnessed. */
 async function playTo(listener: (chunk: Uint8Array) => void, bench: () => Bench | null): Promise<void> {
   let size = 0;
-  for (const frame of frames) {
+  for (const frame of frames()) {
     listener(frame);
     const station = bench()?.daemon.station;
     if (station == null || station.log.size === size) continue;

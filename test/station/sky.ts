@@ -2,20 +2,16 @@
  * A station under a simulated sky and its witnesses, driven by simulated time: what each leaf was, when it was seen,
  * and what a verifier would be shown of it.
  */
-import { fixesWith } from "../../src/fix/fix-stage.js";
 import { mackLayoutOf } from "../../src/osnma/mack.js";
 import { readBits } from "../../src/osnma/bits.js";
-import { Pipeline } from "../../src/pipeline/pipeline.js";
 import type { FixRecord } from "../../src/pipeline/records.js";
 import { OPERATIONAL_PARAMETERS } from "../../src/simulate/tesla-chain.js";
-import { parametrisedScenario, Simulation } from "../../src/simulate/scenario.js";
-import { ubxFrames } from "../../src/simulate/ubx-stream.js";
 import { parseCheckpoint, type Checkpoint } from "../../src/station/checkpoint.js";
 import { decodeTags, epochSlot, tagsSlot } from "../../src/station/items.js";
 import { decodeLeaf } from "../../src/station/leaf.js";
 import { formatNote, parseSignatureLine } from "../../src/station/note.js";
 import { openItem } from "../../src/station/openings.js";
-import { Station } from "../../src/station/station.js";
+import type { Station } from "../../src/station/station.js";
 import {
   keyOffsetSeconds,
   type CommittedTag,
@@ -23,116 +19,31 @@ import {
   type ProvenLeaf,
   type TimingPolicy,
 } from "../../src/station/timing.js";
-import { trustOf } from "../support/osnma.js";
+import { PlayedSky } from "./played-sky.js";
 import { LEAP_SECONDS, type TestWitness } from "./test-witness.js";
 
+export { openStation } from "./played-sky.js";
 export { LEAP_SECONDS, TestWitness, unixOf } from "./test-witness.js";
 
 const layout = mackLayoutOf({ ...OPERATIONAL_PARAMETERS } as never);
 export const KEY_OFFSET = keyOffsetSeconds(layout.keyStartBit);
 
-const scenario = parametrisedScenario({ seed: "station", subframes: 8 });
-const { seed, startGst, subframes, phases } = scenario.options;
-export const START_GST = startGst;
-const simulation = new Simulation({ seed, startGst, subframes, phases, maxSatellites: 8 });
-export const SATELLITES = simulation.satellites;
-export const frames = [...ubxFrames(simulation, { rawx: true })];
-
-const { authority } = scenario;
-const trust = trustOf(authority, [1]);
-/** With the way to the Merkle root, which evidence needs. */
-export const TEST_TRUST = {
-  ...trust,
-  keys: trust.keys.map((key) => ({ ...key, proof: { leafIndex: 0, siblings: authority.proof(0) } })),
-};
-export const TEST_ROOT = authority.root;
+const sky = new PlayedSky({ seed: "station", subframes: 8, maxSatellites: 8 });
+export const START_GST = sky.startGst;
+export const SATELLITES = sky.satellites;
+export const TEST_TRUST = sky.trust;
+export const TEST_ROOT = sky.authority.root;
+/** As the receiver sends them. */
+export const frames = (): readonly Uint8Array[] => sky.frames;
 
 export interface Heard {
   readonly fixes: readonly FixRecord[];
 }
 
-type Step = (station: Station) => void;
-interface Played {
-  readonly steps: readonly Step[];
-  readonly now: number;
-}
-
-/** What a pipeline hands on of each frame, and the GST it has come to: made once, and given to every station. */
-let heard: readonly Played[] | null = null;
-const fixes: FixRecord[] = [];
-
-function hear(): readonly Played[] {
-  if (heard !== null) return heard;
-  const all: Played[] = [];
-  let steps: Step[] = [];
-  const mode = "simulated";
-  const pipeline = new Pipeline(
-    {
-      ...TEST_TRUST,
-      mode,
-      fixes: fixesWith({ mode, softwareVersion: "test" }),
-      softwareVersion: "test",
-      observer: {
-        message: (messageClass, messageId, payload) => {
-          const copy = Uint8Array.from(payload);
-          steps.push((station) => {
-            station.message(messageClass, messageId, copy);
-          });
-        },
-        page: (page, gst, trusted) => {
-          const copy = { ...page, word: Uint8Array.from(page.word) };
-          steps.push((station) => {
-            station.page(copy, gst, trusted);
-          });
-        },
-      },
-    },
-    (record) => {
-      if (record.type !== "fix") return;
-      fixes.push(record);
-      steps.push((station) => {
-        station.fix(record);
-      });
-    },
-  );
-  const next = (): void => {
-    all.push({ steps, now: pipeline.engine.now });
-    steps = [];
-  };
-  for (const frame of frames) {
-    pipeline.push(frame);
-    next();
-  }
-  pipeline.end();
-  next();
-  return (heard = all);
-}
-
-/**
- * Plays the whole sky to the station. `onLeaf` is called after each leaf is signed, with the GST to which the stream
- * has come.
- */
+/** Plays the whole sky, and gives its fixes. */
 export async function play(station: Station, onLeaf: (gst: number) => Promise<void>): Promise<Heard> {
-  let size = station.log.size;
-  for (const { steps, now } of hear()) {
-    for (const step of steps) step(station);
-    if (station.log.size === size) continue;
-    size = station.log.size;
-    await station.signed();
-    await onLeaf(now);
-  }
-  await station.end();
-  return { fixes };
-}
-
-export function openStation(directory: string): Station {
-  return new Station({
-    directory,
-    mode: "simulated",
-    flush: false,
-    softwareVersion: "test",
-    receiver: "sim",
-  });
+  await sky.play(station, onLeaf);
+  return { fixes: sky.fixes.map(({ record }) => record) };
 }
 
 /** The leaf with all cosignatures that the log has on the first checkpoint with it. */
