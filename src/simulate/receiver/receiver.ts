@@ -1,6 +1,6 @@
 /**
  * A u-blox receiver made of software: bytes in, bytes out, time as data. It has no clock, no socket and no timer;
- * serve.ts gives it those. Milliseconds are the receiver's own; whoever drives it may let them pass faster.
+ * served-receiver.ts gives it those. Milliseconds are the receiver's own; whoever drives it may let them pass faster.
  */
 import type { ConfigKeyName } from "gnss-ubx";
 import { decodeMessage, encodeMessage, Framer } from "gnss-ubx";
@@ -11,6 +11,7 @@ import { Damage } from "./damage.js";
 import type { Fault, ScheduledFault } from "./faults.js";
 import type { FeedEpoch, FeedFrame } from "./feed.js";
 import { RXM_SFRBX } from "./feed.js";
+import { HostLine } from "./host-line.js";
 import type { ModelName, PortName, ReceiverModel } from "./models.js";
 import { receiverModel } from "./models.js";
 import { monComms, monSys, monVer, navStatus, secUniqid, withUptime } from "./own-messages.js";
@@ -46,7 +47,6 @@ const OVERFLOW_BUFFER_BYTES = 512;
 const GARBLE_CHANCE = 0.01;
 /** How long a receiver that restarts is away from the USB. */
 const ENUMERATION_MS = 1_000;
-const BITS_PER_BYTE = 10;
 const MON_VER = 0x0a04;
 const MON_COMMS = 0x0a36;
 const MON_SYS = 0x0a39;
@@ -70,6 +70,7 @@ export class VirtualReceiver {
   #configuration: Configuration;
   #settings: PortSettings;
   readonly #damage: Damage;
+  readonly #line: HostLine;
   readonly #feed: Iterator<FeedEpoch>;
   #nextEpoch: FeedEpoch | null = null;
   #framer = new Framer();
@@ -87,20 +88,11 @@ export class VirtualReceiver {
   #start: StartKind | null = null;
   #startedAt = 0;
   #stalledUntil = 0;
-  #garble = { untilMs: 0, chance: 0 };
   #overflowUntil = 0;
   #acksToDrop = 0;
   #gnssRunning = true;
   #feedEnded = false;
 
-  /** The rate at which the host drives the UART, or null where there is none to tell. */
-  #hostBaud: number | null = null;
-  /** As the last `advance` said. */
-  #hostReads = true;
-  /** Bytes that may be on the line already, with fractions. */
-  #lineCredit = 0;
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
   #receivedBytes = 0;
   #skippedBytes = 0;
   /** Epochs of the feed, and those of them that it navigated at, since its start. */
@@ -120,6 +112,11 @@ export class VirtualReceiver {
     this.#seed = options.seed ?? "receiver";
     this.#uniqueId = this.#identity(options.uniqueId);
     this.#damage = new Damage(this.#seed);
+    this.#line = new HostLine({
+      isUart: this.#port === "UART1",
+      damage: this.#damage,
+      baudRate: () => this.baudRate,
+    });
     this.#configuration = new Configuration(this.#model);
     this.#settings = new PortSettings(this.#model, this.#port, this.#configuration);
     if (options.flash !== undefined) {
@@ -192,7 +189,7 @@ export class VirtualReceiver {
 
   /** The host's UART runs at this rate from now on. */
   setHostBaud(rate: number | null): void {
-    this.#hostBaud = rate;
+    this.#line.hostBaud = rate;
   }
 
   /** What happened to the cable since the last call. */
@@ -205,8 +202,7 @@ export class VirtualReceiver {
     this.#runTo(nowMs);
     if (!this.#plugged || this.#isSilent()) return;
     this.#receivedBytes += bytes.length;
-    const heard = this.#baudMatches() ? bytes : this.#damage.noise(bytes.length, 1 / this.#baudRatio());
-    this.#framer.push(heard, {
+    this.#framer.push(this.#line.heard(bytes), {
       ubx: (messageClass, id, payload) => {
         if (this.#settings.inputTaken()) this.#handle(messageClass, id, payload);
       },
@@ -222,18 +218,9 @@ export class VirtualReceiver {
    * takes nothing (its buffers are full): the transmit buffer fills up.
    */
   advance(nowMs: number, hostReads = true): Uint8Array {
-    this.#hostReads = hostReads;
+    this.#line.hostReads = hostReads;
     this.#runTo(nowMs);
-    if (!hostReads) return new Uint8Array(0);
-    const out = new Uint8Array(this.#outBytes);
-    let at = 0;
-    for (const bytes of this.#out) {
-      out.set(bytes, at);
-      at += bytes.length;
-    }
-    this.#out = [];
-    this.#outBytes = 0;
-    return out;
+    return hostReads ? this.#line.take() : new Uint8Array(0);
   }
 
   /** When something will happen by itself, at the earliest; null: never. */
@@ -332,10 +319,7 @@ export class VirtualReceiver {
         this.#buffer.capacity = fault.bytes ?? OVERFLOW_BUFFER_BYTES;
         break;
       case "garble":
-        this.#garble = {
-          untilMs: this.#now + fault.seconds * 1000,
-          chance: fault.chance ?? GARBLE_CHANCE,
-        };
+        this.#line.garble(this.#now + fault.seconds * 1000, fault.chance ?? GARBLE_CHANCE);
         break;
       case "restart":
         this.#restart(fault.start ?? "hot", fault.battery ?? true);
@@ -510,31 +494,9 @@ export class VirtualReceiver {
     }
   }
 
-  /** Moves bytes from the buffer to the line: all of them on USB, as the rate allows on a UART. */
   #drain(elapsedMs: number): void {
-    if (!this.#plugged || !this.#hostReads || this.#now < this.#stalledUntil) return;
-    let count = this.#buffer.pending;
-    if (this.#port === "UART1") {
-      const perMs = this.baudRate / BITS_PER_BYTE / 1000;
-      this.#lineCredit = Math.min(this.#lineCredit + elapsedMs * perMs, Math.max(count, 1));
-      count = Math.min(count, Math.floor(this.#lineCredit));
-      this.#lineCredit -= count;
-    }
-    if (count === 0) return;
-    let bytes = this.#buffer.take(count);
-    if (!this.#baudMatches()) bytes = this.#damage.noise(bytes.length, this.#baudRatio());
-    else if (this.#now < this.#garble.untilMs) bytes = this.#damage.garbled(bytes, this.#garble.chance);
-    this.#out.push(bytes);
-    this.#outBytes += bytes.length;
-  }
-
-  /** The host's rate to the receiver's. */
-  #baudRatio(): number {
-    return this.#port !== "UART1" || this.#hostBaud === null ? 1 : this.#hostBaud / this.baudRate;
-  }
-
-  #baudMatches(): boolean {
-    return this.#baudRatio() === 1;
+    if (!this.#plugged || this.#now < this.#stalledUntil) return;
+    this.#line.drain(this.#buffer, elapsedMs, this.#now);
   }
 
   // Requests
@@ -587,7 +549,7 @@ export class VirtualReceiver {
       const baudBefore = this.baudRate;
       const taken = decoded.name === "CFG-VALSET" && this.#configuration.valset(decoded);
       // What waits goes out at the old rate; the acknowledgement comes at the new one.
-      if (taken && this.baudRate !== baudBefore) this.#lineCredit = 0;
+      if (taken && this.baudRate !== baudBefore) this.#line.restart();
       if (decoded.name !== "CFG-VALSET") this.#configuration.cancel();
       this.#acknowledge(id, taken);
     } else if (message === CFG_VALDEL) {
