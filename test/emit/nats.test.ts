@@ -301,6 +301,21 @@ describe.skipIf(isSkipped)("NATS JetStream (skipped where nats-server is missing
     expect((await consume()).status).toMatchObject({ leaves: 3, lies: 0 });
   }, 60_000);
 
+  it("is reached by any of its servers that is there, in whatever order they are written", async () => {
+    const server = new Broker();
+    onTestFinished(() => server.kill());
+    await server.start();
+    for (let attempt = 0; attempt < 6; attempt++) {
+      const connection = await connectTo({
+        servers: ["nats://127.0.0.1:1", server.servers, "nats://[::1]:1"],
+      });
+      expect(connection.getServer()).toContain(String(server.port));
+      await connection.close();
+    }
+    await server.kill();
+    await expect(connectTo({ servers: ["nats://127.0.0.1:1", server.servers] })).rejects.toThrow(/refused/i);
+  });
+
   it("goes where a broker asks who comes: a station may publish its own and no more", async () => {
     const server = new Broker();
     onTestFinished(() => server.kill());
