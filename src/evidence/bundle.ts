@@ -21,6 +21,7 @@ import {
   signedPart,
   type EvidenceObject,
   type ObjectId,
+  type ObjectKind,
   type PositionInputsObject,
   type ReceiverObject,
 } from "./objects.js";
@@ -31,6 +32,15 @@ export const BUNDLE_VERSION = 1;
 /** A fix of 12 satellites takes some 60 kB; these bound what reading a hostile bundle costs. */
 export const MAX_BUNDLE_BYTES = 8 << 20;
 export const MAX_BUNDLE_OBJECTS = 4096;
+/**
+ * Of kinds that cost most to judge, a signature or many tags each: a fix has one set of words a satellite, and chains and
+ * keys are renewed in months. All that stands in a bundle is judged, named or not.
+ */
+export const MAX_OBJECTS_OF_KIND: Readonly<Partial<Record<ObjectKind, number>>> = {
+  "public-key": 16,
+  "root-key": 64,
+  words: 36,
+};
 
 /** Everything that one fix follows from: what a bundle lists. */
 export interface Evidence {
@@ -463,10 +473,18 @@ export function readEntries(objects: Readonly<Record<string, unknown>>): Map<Obj
   const ids = Object.keys(objects);
   if (ids.length > MAX_BUNDLE_OBJECTS) return `more than ${MAX_BUNDLE_OBJECTS} objects`;
   const entries = new Map<ObjectId, ReadEntry>();
+  const counts = new Map<ObjectKind, number>();
   for (const id of ids) {
     if (!/^[0-9a-f]{64}$/.test(id)) return `${JSON.stringify(id.slice(0, 80))} is no id of an object`;
     const read = readObject(objects[id]);
     const fault = isFault(read) ? read : null;
+    if (!isFault(read)) {
+      const { kind } = read;
+      const count = (counts.get(kind) ?? 0) + 1;
+      counts.set(kind, count);
+      const most = MAX_OBJECTS_OF_KIND[kind] ?? MAX_BUNDLE_OBJECTS;
+      if (count > most) return `more than ${most} objects "${kind}"`;
+    }
     entries.set(id, { id, object: isFault(read) ? null : read, fault, text: textOf(objects[id]) });
   }
   return entries;

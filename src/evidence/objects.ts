@@ -146,6 +146,8 @@ const MAX_TAGS = 64;
 const MAX_PAYLOAD_BYTES = 16 + 255 * 32;
 const MAX_RECORD_DEPTH = 8;
 const MAX_RECORD_TEXT = 4096;
+/** A record of 36 satellites, each with 64 tags, has some 16,000. */
+const MAX_RECORD_VALUES = 20_000;
 
 const svid = is.integer(1, 36);
 /** MACSEQ and walks need no more of it than that it is whole seconds. */
@@ -227,7 +229,7 @@ const SCHEMAS: Readonly<Record<ObjectKind, Check>> = {
   }),
   fix: is.members({
     kind: is.oneOf("fix"),
-    record: is.plainJson(MAX_RECORD_DEPTH, MAX_RECORD_TEXT),
+    record: is.plainJson(MAX_RECORD_DEPTH, MAX_RECORD_TEXT, MAX_RECORD_VALUES),
     words: is.list(is.id, 0, MAX_SATELLITES),
     measurements: is.nullable(is.id),
     inputs: is.nullable(is.id),

@@ -99,10 +99,12 @@ export function members(checks: Readonly<Record<string, Check>>): Check {
 }
 
 /** Any JSON of integers, texts, booleans, lists and objects: a record whose schema is elsewhere. */
-export function plainJson(maxDepth: number, maxText: number): Check {
+export function plainJson(maxDepth: number, maxText: number, maxValues: number): Check {
+  let values = 0;
   const at =
     (depth: number): Check =>
     (value, field) => {
+      if (++values > maxValues) return fault(field, `is one of more than ${maxValues} values`);
       if (value === null || typeof value === "boolean") return null;
       if (typeof value === "number")
         return Number.isSafeInteger(value) && !Object.is(value, -0) ? null : fault(field, "is no integer");
@@ -116,5 +118,8 @@ export function plainJson(maxDepth: number, maxText: number): Check {
       }
       return null;
     };
-  return at(0);
+  return (value, field) => {
+    values = 0;
+    return at(0)(value, field);
+  };
 }

@@ -68,6 +68,7 @@ class FixJudge {
   judge(): void {
     const epoch = this.#epoch();
     this.#mode();
+    this.#words();
     if (epoch === null) return;
     const satellites = this.#satellites(epoch);
     if (satellites === null) return;
@@ -120,6 +121,24 @@ class FixJudge {
     if (timeAssurance !== "capture" && timeAssurance !== "independent" && timeAssurance !== "none")
       return this.#fail("mode", "timeAssurance", "is none of capture, independent, none");
     this.#lines.pass("mode", this.#subject, `${mode}, time assurance ${timeAssurance}`);
+  }
+
+  /** What is the station's word alone is text: whoever reads it further need not look for anything else. */
+  #words(): void {
+    const { own, receiver, reasons, signs, ownFailure, softwareVersion } = this.#record;
+    const isText = (value: unknown): boolean => typeof value === "string";
+    const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+    const said: [field: string, isOne: boolean][] = [
+      ["reasons", isTexts(reasons)],
+      ["signs", isTexts(signs)],
+      ["ownFailure", ownFailure === null || isText(ownFailure)],
+      ["softwareVersion", isText(softwareVersion)],
+    ];
+    for (const [name, place] of Object.entries({ own, receiver })) {
+      if (!isObject(place)) continue;
+      said.push([`${name}.reasons`, isTexts(place["reasons"])], [`${name}.notes`, isTexts(place["notes"])]);
+    }
+    for (const [field, isOne] of said) if (!isOne) this.#fail("record", field, "is not of text");
   }
 
   /** The words of the fix by SVID; null where one does not hold. */
@@ -321,10 +340,13 @@ class FixJudge {
       gst >= 0 &&
       this.#context.navigation.isOnChain(rootKey, gst, bytesOf(value));
     const { key, rootKey: saidRoot } = said;
-    if (!onChain(gstOf(Number(key?.wn), Number(key?.tow)), key?.value))
+    if (!onChain(gstOf(numberOf(key?.wn), numberOf(key?.tow)), key?.value))
       return fail("key", "is no key of the chain at its time");
     if (
-      !onChain(gstOf(Number(saidRoot?.wn), Number(saidRoot?.towh) * 3600) - SUBFRAME_SECONDS, saidRoot?.value)
+      !onChain(
+        gstOf(numberOf(saidRoot?.wn), numberOf(saidRoot?.towh) * 3600) - SUBFRAME_SECONDS,
+        saidRoot?.value,
+      )
     )
       return fail("rootKey", "is no key of the chain at its time");
     if (said.nmaStatus !== "operational" && said.nmaStatus !== "test")
@@ -585,6 +607,9 @@ function decimals(value: number, places: number): string {
   const digits = String(Math.abs(value)).padStart(places + 1, "0");
   return `${value < 0 ? "-" : ""}${digits.slice(0, -places)}.${digits.slice(-places)}`;
 }
+
+/** NaN for what is no number: an object of a file may have a `toString` that is none, and throws where it is made one. */
+const numberOf = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
 
 const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 60);
 

@@ -271,13 +271,16 @@ function warningsOf({ mode }: ReadBundle, standing: TrustedStanding | null, said
   return warnings;
 }
 
+/** A text of a record; what should be one and is not could throw where it is made one. */
+export const saidOf = (value: unknown): string => (typeof value === "string" ? value : "none");
+
 function notesOf(
   record: Readonly<Record<string, unknown>> | undefined,
   navigation: NavigationJudge,
 ): string[] {
   if (record === undefined) return [];
   const notes = [
-    `The time condition is the station's word (time assurance: ${String(record["timeAssurance"])}): whoever has the keys after they were broadcast can make tags, and a bundle does not show when they were received.`,
+    `The time condition is the station's word (time assurance: ${saidOf(record["timeAssurance"])}): whoever has the keys after they were broadcast can make tags, and a bundle does not show when they were received.`,
     "COP and the rule by which words were taken are the station's word; a tag's MAC does not cover its COP.",
     "Whether a chain or key was revoked by the time of the fix, or since, is not in a bundle; the root key's header above is what Galileo said when it was broadcast.",
   ];

@@ -12,6 +12,7 @@ import {
   judgeForm,
   MAX_REPAIRS,
   objectsOf,
+  saidOf,
   type JudgedBundle,
   type VerifyOptions,
 } from "../evidence/verify.js";
@@ -162,7 +163,7 @@ class ProofJudge {
       lines,
       station,
       stationExpected: this.#options.station !== null,
-      fix: record === null ? null : saidOf(record),
+      fix: record === null ? null : fixSaid(record),
       committed: own === null ? null : shown(own.leaf),
       leaves: leaves.map(shown),
       timing,
@@ -262,7 +263,7 @@ class ProofJudge {
     const sightings = json.proofs.flatMap(
       (text, at) => this.#sighting(text, leaf, bytes, subject, at, seen) ?? [],
     );
-    const openings = json.openings.flatMap((opening) => this.#opening(opening, leaf, subject) ?? []);
+    const openings = this.#openings(json, leaf, subject);
     return { leaf, bytes, sightings, openings, seen };
   }
 
@@ -335,6 +336,22 @@ class ProofJudge {
       this.#lines.pass("cosignature", subject, `${at}, ±${witness.boundSeconds} s`);
     }
     return isGood;
+  }
+
+  /** What stands in a slot is opened once: twice says no more, and costs. */
+  #openings({ openings }: LeafJson, leaf: SubframeLeaf, subject: Subject): readonly Opening[] {
+    const opened = new Set<string>();
+    return openings.flatMap((json) => {
+      const { category, slot } = json;
+      const name = `${category} ${slot}`;
+      if (opened.has(name)) {
+        const twice: Subject = { id: null, name: `${subject.name}, ${category} in slot ${slot}` };
+        this.#lines.fail("opening", twice, null, "is opened twice");
+        return [];
+      }
+      opened.add(name);
+      return this.#opening(json, leaf, subject) ?? [];
+    });
   }
 
   #opening(json: OpeningJson, leaf: SubframeLeaf, of: Subject): Opening | null {
@@ -503,6 +520,12 @@ class ProofJudge {
 
   /** The words that the fix used stand in pages that the station committed to. */
   #pages(satellites: readonly number[], { words }: JudgedBundle, leaves: readonly GoodLeaf[]): void {
+    const opened = leaves.flatMap(({ leaf, openings }) =>
+      openings.flatMap(({ category, item }) => {
+        const pages = category === "pages" ? decodePages(item) : null;
+        return pages === null ? [] : { ...pages, index: leaf.index };
+      }),
+    );
     for (const svid of satellites) {
       const data = words.get(svid);
       // Where it is not proven, its line says so.
@@ -510,17 +533,14 @@ class ProofJudge {
       const subject: Subject = { id: data.id, name: `words of E${svid}` };
       const missing = new Map(data.object.words.map((word, i) => [i + 1, bytesOf(word)]));
       const from = new Set<number>();
-      for (const { leaf, openings } of leaves) {
-        for (const { category, item } of openings) {
-          const pages = category === "pages" ? decodePages(item) : null;
-          if (pages?.svid !== svid) continue;
-          for (const { content } of pages.pages) {
-            const type = content[0] >> 2;
-            const word = missing.get(type);
-            if (word === undefined || !bytesEqual(signedPart(content.subarray(0, 16), type), word)) continue;
-            missing.delete(type);
-            from.add(leaf.index);
-          }
+      for (const { svid: of, pages, index } of opened) {
+        if (of !== svid) continue;
+        for (const { content } of pages) {
+          const type = content[0] >> 2;
+          const word = missing.get(type);
+          if (word === undefined || !bytesEqual(signedPart(content.subarray(0, 16), type), word)) continue;
+          missing.delete(type);
+          from.add(index);
         }
       }
       if (missing.size > 0) {
@@ -686,10 +706,10 @@ function shownLeaf({ leaf, seen, sightings }: GoodLeaf, policy: TimingPolicy): S
   };
 }
 
-function saidOf({ gst, utc, assurance, own, receiver }: FixRecord): NonNullable<ProofVerdict["fix"]> {
+function fixSaid({ gst, utc, assurance, own, receiver }: FixRecord): NonNullable<ProofVerdict["fix"]> {
   const grade = (place: { assurance: unknown } | null): string | null =>
-    place === null ? null : String(place.assurance);
-  return { gst, utc: String(utc), assurance: String(assurance), own: grade(own), receiver: grade(receiver) };
+    place === null ? null : saidOf(place.assurance);
+  return { gst, utc: saidOf(utc), assurance: saidOf(assurance), own: grade(own), receiver: grade(receiver) };
 }
 
 export function utcOf(unixSeconds: number): string {

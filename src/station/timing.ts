@@ -164,24 +164,33 @@ export function witnessedGst(checkpoints: readonly Checkpoint[], policy: TimingP
   return seen.sort((a, b) => a - b).at(needed - 1) ?? null;
 }
 
-type SeenAt = (leaf: ProvenLeaf) => number | null;
+/** What is known of leaves. Signatures and paths are what costs: each is verified once, however many tags rest on it. */
+interface Leaves {
+  readonly seenAt: (leaf: ProvenLeaf) => number | null;
+  readonly isInTrees: (leaf: ProvenLeaf) => boolean;
+}
 
-/** Signatures are what costs: each leaf's are verified once, however many tags rest on it. */
-function seenOnce(policy: TimingPolicy): SeenAt {
-  const known = new Map<ProvenLeaf, number | null>();
+function leavesOnce(policy: TimingPolicy): Leaves {
+  return {
+    seenAt: once((leaf) => witnessedGst(checkpointsOf(leaf), policy)),
+    isInTrees: once(isInTrees),
+  };
+}
+
+function once<Answer>(ask: (leaf: ProvenLeaf) => Answer): (leaf: ProvenLeaf) => Answer {
+  const known = new Map<ProvenLeaf, Answer>();
   return (leaf) => {
-    let seen = known.get(leaf);
-    if (seen === undefined) known.set(leaf, (seen = witnessedGst(checkpointsOf(leaf), policy)));
-    return seen;
+    if (!known.has(leaf)) known.set(leaf, ask(leaf));
+    return known.get(leaf)!;
   };
 }
 
 export function fixTiming({ fix, satellites }: FixTimingInput, policy: TimingPolicy): FixTiming {
-  const seenAt = seenOnce(policy);
-  const fixSeen = seenAt(fix.leaf);
-  const judged = satellites.map((satellite) => satelliteTiming(satellite, policy, seenAt, fixSeen));
+  const known = leavesOnce(policy);
+  const fixSeen = known.seenAt(fix.leaf);
+  const judged = satellites.map((satellite) => satelliteTiming(satellite, policy, known, fixSeen));
   const worst = [...judged].sort(byClass).at(-1);
-  const own = fixLeaf(fix, policy, seenAt);
+  const own = fixLeaf(fix, policy, known);
   const told = { witnessedGst: fixSeen, satellites: judged };
   if (own !== "in-time") return { class: "C", reason: own, ...told };
   return { class: worst?.class ?? "C", reason: worst?.reason ?? "no-tag", ...told };
@@ -191,7 +200,7 @@ export function fixTiming({ fix, satellites }: FixTimingInput, policy: TimingPol
 function satelliteTiming(
   { svid, tags }: FixTimingInput["satellites"][number],
   policy: TimingPolicy,
-  seenAt: SeenAt,
+  known: Leaves,
   fixSeen: number | null,
 ): FixTiming["satellites"][number] {
   const distinct = new Map<string, CommittedTag>();
@@ -201,7 +210,7 @@ function satelliteTiming(
   const judged = [...distinct.values()]
     .map((tag) => ({
       bits: tag.tagBits,
-      timing: overCommittedData(tagTiming(tag, policy, seenAt), fixSeen, policy),
+      timing: overCommittedData(tagTiming(tag, policy, known), fixSeen, policy),
     }))
     .sort((a, b) => byClass(a.timing, b.timing));
   let bits = 0;
@@ -235,7 +244,7 @@ function overCommittedData(
 export function tagTiming(
   tag: CommittedTag,
   policy: TimingPolicy,
-  seenAt: SeenAt = seenOnce(policy),
+  known: Leaves = leavesOnce(policy),
 ): TagTiming {
   const { prnA, gst, adkd } = tag;
   const disclosure = disclosureGst(gst, adkd, policy.keyOffsetSeconds);
@@ -249,14 +258,14 @@ export function tagTiming(
     witnessedGst: seen,
     slackSeconds: seen === null ? null : disclosure - seen,
   });
-  const leaf = leafOf(tag.leaf, gst, policy);
+  const leaf = leafOf(tag.leaf, gst, policy, known);
   if (typeof leaf === "string") return verdict(leaf, null);
   const root = rootIn(leaf, "tags");
   if (root === null || tag.opening.category !== "tags" || !verifyOpening(tag.opening, root)) {
     return verdict("opening-does-not-hold", null);
   }
   if (!isInOpening(tag)) return verdict("tag-not-in-opening", null);
-  const seen = seenAt(tag.leaf);
+  const seen = known.seenAt(tag.leaf);
   return verdict(timeliness(leaf, seen, disclosure, policy), seen);
 }
 
@@ -264,17 +273,17 @@ export function tagTiming(
 function fixLeaf(
   { opening, leaf: proven }: FixTimingInput["fix"],
   policy: TimingPolicy,
-  seenAt: SeenAt,
+  known: Leaves,
 ): TimingReason {
   const item = opening.category === "fixes" ? decodeFix(opening.item) : null;
   if (item === null) return "fix-not-in-opening";
   const gst = Math.floor(item.gstMs / 1000 / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
   if (epochSlot(item.gstMs, gst) !== opening.slot) return "fix-not-in-opening";
-  const leaf = leafOf(proven, gst, policy);
+  const leaf = leafOf(proven, gst, policy, known);
   if (typeof leaf === "string") return leaf;
   const root = rootIn(leaf, "fixes");
   if (root === null || !verifyOpening(opening, root)) return "opening-does-not-hold";
-  const seen = seenAt(proven);
+  const seen = known.seenAt(proven);
   return timeliness(leaf, seen, disclosureGst(gst, 12, policy.keyOffsetSeconds), policy);
 }
 
@@ -290,20 +299,31 @@ function timeliness(
   return seen + marginSeconds < disclosure ? "in-time" : "witnessed-after-disclosure";
 }
 
-function leafOf(proven: ProvenLeaf, gst: number, policy: TimingPolicy): SubframeLeaf | TimingReason {
+function leafOf(
+  proven: ProvenLeaf,
+  gst: number,
+  policy: TimingPolicy,
+  known: Leaves,
+): SubframeLeaf | TimingReason {
   const leaf = decodeLeaf(proven.bytes);
   if (leaf?.kind !== "subframe") return "leaf-unreadable";
   if (!bytesEqual(leaf.station, policy.station)) return "leaf-of-another-station";
   if (leaf.mode !== policy.mode) return "leaf-of-another-mode";
   if (leaf.gst !== gst) return "leaf-of-another-subframe";
-  const { sightings, bytes } = proven;
-  if (sightings.some(({ checkpoint }) => checkpoint.origin !== policy.origin))
+  if (proven.sightings.some(({ checkpoint }) => checkpoint.origin !== policy.origin))
     return "leaf-of-another-station";
+  return known.isInTrees(proven) ? leaf : "leaf-not-in-checkpoint";
+}
+
+function isInTrees({ bytes, sightings }: ProvenLeaf): boolean {
+  const index = decodeLeaf(bytes)?.index ?? -1;
   const hash = leafHash(bytes);
-  const isIncluded = sightings.every(({ checkpoint, inclusion }) =>
-    verifyInclusion(leaf.index, checkpoint.size, hash, inclusion, checkpoint.root),
+  return (
+    sightings.length > 0 &&
+    sightings.every(({ checkpoint, inclusion }) =>
+      verifyInclusion(index, checkpoint.size, hash, inclusion, checkpoint.root),
+    )
   );
-  return isIncluded && sightings.length > 0 ? leaf : "leaf-not-in-checkpoint";
 }
 
 const checkpointsOf = ({ sightings }: ProvenLeaf): Checkpoint[] =>

@@ -451,6 +451,17 @@ describe("what is no bundle", () => {
     );
   });
 
+  it("is refused without a throw where a value has members that make it no text and no number", () => {
+    const { root } = made.evidence;
+    const fix = objects.get(root)! as unknown as Record<string, unknown>;
+    const hostile = { toString: null, valueOf: 1, toJSON: "x" };
+    const record = made.record as unknown as Record<string, unknown>;
+    for (const [path] of leavesOf(record)) {
+      const forged = forge(made.evidence, root, { ...fix, record: withLeaf(record, path, hostile) });
+      expect(judge(forged).genuine, path.join(".")).toBe(false);
+    }
+  });
+
   it("is refused when cut short anywhere", () => {
     const text = textOf(made);
     for (let length = 0; length < text.trimEnd().length; length += 97) never(text.slice(0, length));
@@ -470,6 +481,28 @@ describe("what is no bundle", () => {
         objects: many,
       }),
     ).toMatch(/more than 4096/);
+  });
+
+  it("is refused beyond what a fix has of objects that cost a signature, or many tags, each", () => {
+    const [[, rootKey]] = ofKind("root-key");
+    const whole = JSON.parse(textOf(made)) as Record<string, unknown>;
+    const withRootKeys = (more: number): unknown => {
+      const added = Array.from({ length: more }, (_, i) => {
+        const dsmKroot = rootKey.dsmKroot.slice(0, -4) + i.toString(16).padStart(4, "0");
+        const object = { ...rootKey, dsmKroot };
+        return [idOfText(objectText(object)), object] as const;
+      });
+      return { ...whole, objects: { ...(whole["objects"] as object), ...Object.fromEntries(added) } };
+    };
+    const had = ofKind("root-key").length;
+    expect(readBundle(withRootKeys(64 - had))).not.toBeTypeOf("string");
+    expect(readBundle(withRootKeys(65 - had))).toMatch(/more than 64 objects "root-key"/);
+    const { root } = made.evidence;
+    const fix = objects.get(root)! as unknown as Record<string, unknown>;
+    const crowded = { ...made.record, signs: Array.from({ length: 20_001 }, () => 0) };
+    expect(shown(judge(forge(made.evidence, root, { ...fix, record: crowded })))[0]).toMatch(
+      /is one of more than 20000 values|does not name a fix/,
+    );
   });
 
   it("is refused in another version or with members that are unknown", () => {

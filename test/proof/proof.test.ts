@@ -252,6 +252,20 @@ describe("a forger who makes all digests anew is caught, and the part is named, 
       /^inclusion: leaf 4/,
     ],
     [
+      "a challenge into a leaf",
+      () =>
+        withLeaf(0, (leaf) => {
+          const challenge = `818258${"20".padEnd(66, "1")}58${"20".padEnd(66, "2")}`;
+          leaf.leaf = leaf.leaf.replace(/0a80(?=0b)/, `0a${challenge}`);
+        }),
+      /^inclusion: leaf 4/,
+    ],
+    [
+      "an opening twice",
+      () => withLeaf(0, (leaf) => (leaf.openings = [...leaf.openings, leaf.openings[0]])),
+      /^opening: leaf 4, tags in slot \d+, -: is opened twice/,
+    ],
+    [
       "a leaf's form",
       () => withLeaf(0, (leaf) => (leaf.leaf = flipHex(leaf.leaf, 3))),
       /^leaf: leaf, leaf: is no leaf/,
