@@ -27,7 +27,7 @@ const withoutProcesses = {
 
 rmSync(out, { recursive: true, force: true });
 const bundle = await rolldown({
-  input: { osnmad: `${root}dist/cli/main.js` },
+  input: { osnmad: `${root}dist/cli/main.js`, "replay-worker": `${root}dist/cli/replay-worker.js` },
   platform: "node",
   external: (id) => !isOurs(id) && !TAKEN_IN.some((name) => isPartOf(id, name)),
   plugins: [withoutProcesses],

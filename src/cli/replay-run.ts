@@ -28,6 +28,8 @@ export interface ReplayRunOptions {
   readonly onTimeline?: (timeline: TimelineUsed) => void;
   /** Called after each chunk with the fraction read (null for a pipe). */
   readonly onProgress?: (fraction: number | null, pipeline: Pipeline) => void | Promise<void>;
+  /** Called when all was put out, before the state is kept. */
+  readonly beforeState?: () => void | Promise<void>;
 }
 
 /** While paced, input goes in small pieces so that it arrives as it would live. */
@@ -91,7 +93,10 @@ export async function runReplay(
   if (damage !== null) process.stderr.write(`osnmad: ${options.capture} is damaged: ${damage}.\n`);
   const summary = pipeline.end();
   options.onTimeline?.(used);
-  if (options.stateDir !== undefined) saveEngineState(options.stateDir, options.material, pipeline);
+  if (options.stateDir !== undefined) {
+    await options.beforeState?.();
+    saveEngineState(options.stateDir, options.material, pipeline);
+  }
   checkContent(options.capture, summary, pipeline);
   return summary;
 }

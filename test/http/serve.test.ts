@@ -30,14 +30,14 @@ beforeAll(() => {
      import { OsnmadError } from ${JSON.stringify(join(source, "errors.js"))};
      const records = ${JSON.stringify({ fix: fixAt(0), event: eventAt(0), summary, osnma: authenticatingOsnma, satellite: satellite(11) })};
      const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-     async function startReplay(path, options, recorder, onProgress, signal) {
+     async function replay(path, recorder, signal) {
        if (path.endsWith("missing.ubx")) throw new OsnmadError("OSN_CAPTURE_NOT_FOUND", path);
        recorder.osnma(records.osnma);
        recorder.satellites([records.satellite]);
        recorder.push(records.fix);
        recorder.push(records.event);
        if (path.endsWith("broken.ubx")) throw new OsnmadError("OSN_CAPTURE_NO_TIME", path);
-       onProgress(0.5);
+       recorder.progress(0.5);
        if (path.endsWith("deaf.ubx")) await new Promise(() => {});
        while (path.endsWith("long.ubx")) {
          for (let n = 0; n < 20; n += 1) recorder.push(records.fix);
@@ -48,7 +48,14 @@ beforeAll(() => {
        return records.summary;
      }
      const program = new Command("osnmad").exitOverride();
-     registerServe(program, { version: "0.1.0", startReplay });
+     registerServe(program, {
+       version: "0.1.0",
+       prepareReplay: (options) => ({
+         begin: () => ({ mode: "replay", timeAssurance: "capture" }),
+         into: (recorder, signal) => replay(options.replay, recorder, signal),
+         close: async () => {},
+       }),
+     });
      try {
        await program.parseAsync();
      } catch (error) {

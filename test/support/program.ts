@@ -10,7 +10,10 @@ const repository = fileURLToPath(new URL("../../", import.meta.url));
 /** Bundles src below `folder`, as scripts/bundle.mjs does with what was compiled; returns the script to run. */
 export async function programInto(folder: string): Promise<string> {
   const bundle = await rolldown({
-    input: { osnmad: join(repository, "src/cli/main.ts") },
+    input: {
+      osnmad: join(repository, "src/cli/main.ts"),
+      "replay-worker": join(repository, "src/cli/replay-worker.ts"),
+    },
     platform: "node",
     external: (id) => !/^[./\0]/.test(id) && id !== "gnss-ubx",
     resolve: {

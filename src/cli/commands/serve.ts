@@ -39,30 +39,30 @@ export interface ServeOptions {
   readonly [option: string]: unknown;
 }
 
-/**
- * Feeds a capture through the pipeline into `recorder`: `evidence` before and `push` for every record,
- * `satellites` and `osnma` at least at the beginning and the end and every few seconds of the capture. It must
- * give the event loop a turn every few tens of milliseconds, or nothing is served meanwhile, and wait for
- * `recorder.room(signal)`, or what the disk does not take is lost; it need not flush. Resolves with the summary,
- * or rejects with an OsnmadError (and nothing else, short of a defect) for a capture it cannot use. When
- * `signal` aborts it returns soon, in either way.
- */
-export type ReplayStarter = (
-  capturePath: string,
-  options: ServeOptions,
-  recorder: RunRecorder,
-  onProgress: (fraction: number) => void,
-  signal: AbortSignal,
-) => Promise<SummaryRecord>;
+/** One replay, from before anything else is loaded to the end of the command. */
+export interface Replay {
+  /**
+   * Looks at capture and options, says what kind of run they make, and may begin to read ahead. Throws an OsnmadError
+   * for what cannot be used.
+   */
+  begin(): { readonly mode: Mode; readonly timeAssurance: TimeAssurance };
+  /**
+   * Feeds the capture through the pipeline into `recorder`: `evidence` before and `push` for every record,
+   * `satellites` and `osnma` at least at the beginning and the end and every few seconds of the capture. It must
+   * give the event loop a turn every few tens of milliseconds, or nothing is served meanwhile, and wait for
+   * `recorder.room(signal)`, or what the disk does not take is lost; it need not flush. Resolves with the summary,
+   * or rejects with an OsnmadError (and nothing else, short of a defect) for a capture it cannot use. When
+   * `signal` aborts it returns soon, in either way.
+   */
+  into(recorder: RunRecorder, signal: AbortSignal): Promise<SummaryRecord>;
+  /** Ends what is left of it. */
+  close(): Promise<void>;
+}
 
 export interface ServeDependencies {
   readonly version: string;
-  readonly startReplay: ReplayStarter;
-  /** What kind of run the options make; a replay on the capture's own timeline where this is missing. */
-  readonly describeRun?: (options: ServeOptions) => {
-    readonly mode: Mode;
-    readonly timeAssurance: TimeAssurance;
-  };
+  /** Called first: what the replay needs can be loaded while the server's parts are. Does not throw for the options. */
+  readonly prepareReplay: (options: ServeOptions) => Replay;
 }
 
 /** Adds the command; returns it, so that further options can be added. */
@@ -94,13 +94,21 @@ export function registerServe(program: Command, dependencies: ServeDependencies)
 }
 
 async function serve(options: ServeOptions, dependencies: ServeDependencies): Promise<void> {
+  const replay = dependencies.prepareReplay(options);
+  try {
+    await serveReplay(options, replay, dependencies.version);
+  } finally {
+    await replay.close();
+  }
+}
+
+async function serveReplay(options: ServeOptions, replay: Replay, version: string): Promise<void> {
   const [{ openStore }, { TokenWatch }, { RunRecorder }, { destination, pino }] = await Promise.all([
     import("../../store/store.js"),
     import("../../store/token-file.js"),
     import("../../http/run-recorder.js"),
     import("pino"),
   ]);
-  const { version } = dependencies;
   const dataDirectory = resolve(options.dataDir);
   const tokens = new TokenWatch(dataDirectory);
   await assertMayListen(options, tokens);
@@ -110,10 +118,7 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
   const { keepRuns, keepDays, keepMegabytes } = options;
   const store = openStore(dataDirectory, { keepRuns, keepDays, keepMegabytes });
   try {
-    const { mode, timeAssurance } = dependencies.describeRun?.(options) ?? {
-      mode: "replay",
-      timeAssurance: "capture",
-    };
+    const { mode, timeAssurance } = replay.begin();
     const source = options.replay === "-" ? "standard input" : basename(options.replay);
     const recorder = new RunRecorder(store, {
       mode,
@@ -140,7 +145,7 @@ async function serve(options: ServeOptions, dependencies: ServeDependencies): Pr
         });
         announce(api.url, source, dataDirectory, version);
         logger.info({ run: recorder.runId, mode }, "replay begins");
-        await replay(options, dependencies, recorder, stop.signal);
+        await record(replay, recorder, stop.signal);
       } catch (error) {
         if (recorder.isEmpty) recorder.discard();
         throw error;
@@ -172,12 +177,7 @@ async function goOnServing(recorder: RunRecorder, signalled: Promise<void>): Pro
 }
 
 /** Runs the replay to its end, or to the signal's; what it brought is on disk afterwards. */
-async function replay(
-  options: ServeOptions,
-  dependencies: ServeDependencies,
-  recorder: RunRecorder,
-  stopped: AbortSignal,
-): Promise<void> {
+async function record(replay: Replay, recorder: RunRecorder, stopped: AbortSignal): Promise<void> {
   const writing = new AbortController();
   const signal = AbortSignal.any([stopped, writing.signal]);
   const timer = setInterval(() => {
@@ -189,16 +189,7 @@ async function replay(
     }
   }, FLUSH_INTERVAL_MS);
   try {
-    const running = dependencies.startReplay(
-      options.replay,
-      options,
-      recorder,
-      (fraction) => {
-        recorder.progress(fraction);
-      },
-      signal,
-    );
-    const summary = await Promise.race([running, drained(signal)]);
+    const summary = await Promise.race([replay.into(recorder, signal), drained(signal)]);
     writing.signal.throwIfAborted();
     await finish(recorder, stopped.aborted ? null : summary, stopped);
   } catch (error) {
