@@ -14,6 +14,9 @@ const TAKEN_IN = ["commander", "saxes", "typebox", "xmlchars"];
 const CORE =
   /\/dist\/(cli\/(v8-flags|replay-run|json-lines|trust-options|commands\/replay)\.|(inav|osnma|trust)\/|(pipeline\/pipeline|source\/capture))|\/(gnss-ubx\/dist|saxes|xmlchars|commander)\//;
 
+/** Files of dist/bin whose names stay: the program, and what it starts as a thread. */
+const entries = JSON.parse(readFileSync(`${root}scripts/entries.json`, "utf8"));
+
 const isPartOf = (id, name) => id === name || id.startsWith(`${name}/`);
 const isOurs = (id) => /^[./\0]/.test(id) || id === "gnss-ubx";
 
@@ -27,7 +30,9 @@ const withoutProcesses = {
 
 rmSync(out, { recursive: true, force: true });
 const bundle = await rolldown({
-  input: { osnmad: `${root}dist/cli/main.js`, "replay-worker": `${root}dist/cli/replay-worker.js` },
+  input: Object.fromEntries(
+    Object.entries(entries).map(([name, module]) => [name, `${root}dist/${module}.js`]),
+  ),
   platform: "node",
   external: (id) => !isOurs(id) && !TAKEN_IN.some((name) => isPartOf(id, name)),
   plugins: [withoutProcesses],

@@ -411,7 +411,9 @@ describe("osnmad serve", () => {
       const command = new Command().exitOverride();
       registerServe(command, {
         version: "0.1.0",
-        startReplay: () => Promise.reject(new Error("not reached")),
+        prepareReplay: () => {
+          throw new Error("not reached");
+        },
       })
         .exitOverride()
         .configureOutput({ writeErr: () => undefined });

@@ -1,19 +1,23 @@
 /** The whole program in a folder of its own, for tests that need `osnmad` as a process. */
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
-import { copyFileSync, symlinkSync } from "node:fs";
+import { copyFileSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
+const entries = JSON.parse(readFileSync(join(repository, "scripts/entries.json"), "utf8")) as Record<
+  string,
+  string
+>;
+
 /** Bundles src below `folder`, as scripts/bundle.mjs does with what was compiled; returns the script to run. */
 export async function programInto(folder: string): Promise<string> {
   const bundle = await rolldown({
-    input: {
-      osnmad: join(repository, "src/cli/main.ts"),
-      "replay-worker": join(repository, "src/cli/replay-worker.ts"),
-    },
+    input: Object.fromEntries(
+      Object.entries(entries).map(([name, module]) => [name, join(repository, `src/${module}.ts`)]),
+    ),
     platform: "node",
     external: (id) => !/^[./\0]/.test(id) && id !== "gnss-ubx",
     resolve: {
@@ -45,9 +49,15 @@ export class Running {
   constructor(
     script: string,
     args: readonly string[],
-    options: { readonly env?: NodeJS.ProcessEnv; readonly stdio?: StdioOptions } = {},
+    options: {
+      readonly env?: NodeJS.ProcessEnv;
+      readonly stdio?: StdioOptions;
+      /** A command that is given the program and its arguments, to start it. */
+      readonly through?: readonly string[];
+    } = {},
   ) {
-    this.child = spawn(process.execPath, [script, ...args], {
+    const [file, ...rest] = [...(options.through ?? []), process.execPath, script, ...args];
+    this.child = spawn(file, rest, {
       stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
       env: { ...process.env, NO_COLOR: "1", ...options.env },
     });
