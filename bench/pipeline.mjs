@@ -1,6 +1,7 @@
 /**
  * The full pipeline with RXM-RAWX: framing, pages, OSNMA, our own position, consistency watch, grades, evidence, and
- * every fix with its evidence on disk, as a multiple of real time. Whole process, start-up included.
+ * every fix with its evidence on disk, as a multiple of real time. Whole process, start-up included; the replay and the
+ * store have a thread each, so it wants two cores that nobody else uses.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { spawnSync } from "node:child_process";

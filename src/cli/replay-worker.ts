@@ -60,7 +60,7 @@ class Batches implements ReplaySink {
 
   async room(): Promise<void> {
     if (this.#entries.length >= BATCH_RECORDS || performance.now() - this.#sentAtMs >= BATCH_MS) this.send();
-    await this.#untilOnTheirWay(BATCHES_AHEAD);
+    await this.#untilOnTheirWay(BATCHES_AHEAD - 1);
   }
 
   async settled(): Promise<void> {
