@@ -51,7 +51,7 @@ beforeAll(() => {
      registerServe(program, {
        version: "0.1.0",
        prepareReplay: (options) => ({
-         begin: () => ({ mode: "replay", timeAssurance: "capture" }),
+         describe: () => ({ mode: "replay", timeAssurance: "capture" }),
          into: (recorder, signal) => replay(options.replay, recorder, signal),
          close: async () => {},
        }),

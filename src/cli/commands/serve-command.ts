@@ -4,13 +4,7 @@ import { assertCapture } from "../../source/capture-file.js";
 import { addPositionOptions } from "../position-options.js";
 import type { ReplayInput } from "../replay-into.js";
 import { ReplayThread } from "../replay-thread.js";
-import {
-  addTrustOptions,
-  policyOption,
-  startMaterial,
-  type StartMaterial,
-  type TrustFlags,
-} from "../trust-options.js";
+import { addTrustOptions, policyOption, startMaterial, type TrustFlags } from "../trust-options.js";
 import { SOFTWARE_VERSION } from "../version.js";
 import { registerServe, type Replay, type ServeOptions } from "./serve.js";
 
@@ -24,15 +18,16 @@ function prepareReplay(options: ServeOptions): Replay {
   const flags = options as unknown as TrustFlags & ReplayInput["flags"];
   // Standard input belongs to the process: it is replayed where it is read.
   const thread = capture === "-" ? null : new ReplayThread();
-  let material: StartMaterial;
+  const started = attempt(() => {
+    assertCapture(capture);
+    const material = startMaterial(flags);
+    thread?.begin({ capture, material, flags });
+    return material;
+  });
   return {
-    begin() {
-      assertCapture(capture);
-      material = startMaterial(flags);
-      thread?.begin({ capture, material, flags });
-      return { mode: material.simulated ? "simulated" : "replay", timeAssurance: "capture" };
-    },
+    describe: () => ({ mode: started().simulated ? "simulated" : "replay", timeAssurance: "capture" }),
     async into(recorder, signal) {
+      const material = started();
       for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
       if (thread !== null) return thread.into(recorder, signal);
       const { replayInto } = await import("../replay-into.js");
@@ -42,4 +37,16 @@ function prepareReplay(options: ServeOptions): Replay {
       await thread?.close();
     },
   };
+}
+
+/** Does it now; what comes of it, or is thrown, is had when it is asked for. */
+function attempt<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }

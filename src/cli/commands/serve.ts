@@ -41,11 +41,8 @@ export interface ServeOptions {
 
 /** One replay, from before anything else is loaded to the end of the command. */
 export interface Replay {
-  /**
-   * Looks at capture and options, says what kind of run they make, and may begin to read ahead. Throws an OsnmadError
-   * for what cannot be used.
-   */
-  begin(): { readonly mode: Mode; readonly timeAssurance: TimeAssurance };
+  /** What kind of run capture and options make. Throws an OsnmadError where they cannot be used. */
+  describe(): { readonly mode: Mode; readonly timeAssurance: TimeAssurance };
   /**
    * Feeds the capture through the pipeline into `recorder`: `evidence` before and `push` for every record,
    * `satellites` and `osnma` at least at the beginning and the end and every few seconds of the capture. It must
@@ -61,7 +58,10 @@ export interface Replay {
 
 export interface ServeDependencies {
   readonly version: string;
-  /** Called first: what the replay needs can be loaded while the server's parts are. Does not throw for the options. */
+  /**
+   * Called first: the replay may load what it needs, and read ahead, while the server's parts are loaded. Does not
+   * throw for what the options say.
+   */
   readonly prepareReplay: (options: ServeOptions) => Replay;
 }
 
@@ -118,7 +118,7 @@ async function serveReplay(options: ServeOptions, replay: Replay, version: strin
   const { keepRuns, keepDays, keepMegabytes } = options;
   const store = openStore(dataDirectory, { keepRuns, keepDays, keepMegabytes });
   try {
-    const { mode, timeAssurance } = replay.begin();
+    const { mode, timeAssurance } = replay.describe();
     const source = options.replay === "-" ? "standard input" : basename(options.replay);
     const recorder = new RunRecorder(store, {
       mode,
