@@ -5,6 +5,7 @@ import { addPositionOptions } from "../position-options.js";
 import type { ReplayInput } from "../replay-into.js";
 import { ReplayThread } from "../replay-thread.js";
 import { addTrustOptions, policyOption, startMaterial, type TrustFlags } from "../trust-options.js";
+import { compileAsUsual } from "../v8-flags.js";
 import { SOFTWARE_VERSION } from "../version.js";
 import { registerServe, type Replay, type ServeOptions } from "./serve.js";
 
@@ -29,9 +30,13 @@ function prepareReplay(options: ServeOptions): Replay {
     async into(recorder, signal) {
       const material = started();
       for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
-      if (thread !== null) return thread.into(recorder, signal);
-      const { replayInto } = await import("../replay-into.js");
-      return replayInto({ capture, material, flags }, recorder, signal);
+      try {
+        if (thread !== null) return await thread.into(recorder, signal);
+        const { replayInto } = await import("../replay-into.js");
+        return await replayInto({ capture, material, flags }, recorder, signal);
+      } finally {
+        compileAsUsual();
+      }
     },
     async close() {
       await thread?.close();
