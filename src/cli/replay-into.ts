@@ -1,10 +1,10 @@
 /** A capture through the whole pipeline into a recorder: what `serve --replay` does, on a thread of its own or not. */
-import type { FixEvidence } from "../evidence/bundle.js";
+import type { EvidenceParts } from "../evidence/bundle.js";
 import { fixesWith } from "../fix/fix-stage.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
 import type { OsnmaStatusRecord, OutputRecord, SatelliteRecord, SummaryRecord } from "../pipeline/records.js";
 import type { Policy } from "../watch/policy.js";
-import { fixEvidence } from "./fix-evidence.js";
+import { evidencePartsOf } from "./evidence-parts.js";
 import { positionOptions, type PositionFlags } from "./position-options.js";
 import { runReplay } from "./replay-run.js";
 import type { StartMaterial, TrustFlags } from "./trust-options.js";
@@ -14,11 +14,13 @@ import { SOFTWARE_VERSION } from "./version.js";
 const CHUNK_BYTES = 32 * 1024;
 const SNAPSHOT_MS = 500;
 
-/** What a replay writes into: a `RunRecorder`, or what stands for one on another thread. */
+export type ReplayRecord = Exclude<OutputRecord, SummaryRecord>;
+
+/** What a replay writes into. */
 export interface ReplaySink {
-  /** Evidence of the fix that is pushed next. */
-  evidence(evidence: FixEvidence): void;
-  push(record: Exclude<OutputRecord, SummaryRecord>): void;
+  /** What the evidence of the fix that is pushed next is made of; the sink makes it, and gives the fix its id. */
+  evidenceOf(parts: EvidenceParts): void;
+  push(record: ReplayRecord): void;
   satellites(satellites: readonly SatelliteRecord[]): void;
   osnma(status: OsnmaStatusRecord): void;
   ttfaf(seconds: number): void;
@@ -78,9 +80,10 @@ export async function replayInto(
           softwareVersion: SOFTWARE_VERSION,
           policy: flags.policy,
           ...position,
-          evidence: fixEvidence((evidence) => {
-            sink.evidence(evidence);
-          }),
+          evidence: (_, inputs) => {
+            sink.evidenceOf(evidencePartsOf(inputs));
+            return null;
+          },
         }),
         softwareVersion: SOFTWARE_VERSION,
       },

@@ -3,18 +3,18 @@
  * Objects that records of one batch share are shared again on the other side. A fix costs about 10 µs to send and 20 µs
  * to take.
  */
-import type { FixEvidence } from "../evidence/bundle.js";
+import type { EvidenceParts } from "../evidence/bundle.js";
 import { OsnmadError, type ErrorCode } from "../errors.js";
-import type { OsnmaStatusRecord, OutputRecord, SatelliteRecord, SummaryRecord } from "../pipeline/records.js";
-import type { ReplayInput } from "./replay-into.js";
+import type { OsnmaStatusRecord, SatelliteRecord, SummaryRecord } from "../pipeline/records.js";
+import type { ReplayInput, ReplayRecord } from "./replay-into.js";
 
 /** Batches that may be on their way: beyond them the replay waits, so what is in memory stays bounded. */
 export const BATCHES_AHEAD = 8;
 
 export interface Entry {
-  readonly record: Exclude<OutputRecord, SummaryRecord>;
-  /** Of a fix. */
-  readonly evidence: FixEvidence | null;
+  readonly record: ReplayRecord;
+  /** Of a fix that has evidence: what it is made of. */
+  readonly parts: EvidenceParts | null;
 }
 
 /** Null: as before. */

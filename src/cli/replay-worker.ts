@@ -1,12 +1,12 @@
 /**
- * The thread of a replay (src/cli/replay-thread.ts is its other end): from the capture's bytes to records with their
- * evidence. It loads nothing of the server or the store. It reads ahead of what is asked for as far as
+ * The thread of a replay (src/cli/replay-thread.ts is its other end): from the capture's bytes to records with
+ * what their evidence is made of. It loads nothing of the server or the store. It reads ahead of what is asked for as far as
  * BATCHES_AHEAD, and keeps nothing before all of it was taken.
  */
 import { parentPort } from "node:worker_threads";
-import type { FixEvidence } from "../evidence/bundle.js";
+import type { EvidenceParts } from "../evidence/bundle.js";
 import type { OsnmaStatusRecord, SatelliteRecord } from "../pipeline/records.js";
-import { replayInto, type ReplaySink } from "./replay-into.js";
+import { replayInto, type ReplayRecord, type ReplaySink } from "./replay-into.js";
 import { BATCHES_AHEAD, failureOf, type Entry, type FromReplay, type ToReplay } from "./replay-messages.js";
 
 /** What its records share is sent once a batch. */
@@ -23,7 +23,7 @@ const tell = (message: FromReplay): void => {
 /** Gathers what is written into it and sends it in batches. */
 class Batches implements ReplaySink {
   #entries: Entry[] = [];
-  #evidence: FixEvidence | null = null;
+  #parts: EvidenceParts | null = null;
   #progress: number | null = null;
   #osnma: OsnmaStatusRecord | null = null;
   #satellites: readonly SatelliteRecord[] | null = null;
@@ -32,14 +32,14 @@ class Batches implements ReplaySink {
   #onTheirWay = 0;
   #onTaken: () => void = () => undefined;
 
-  evidence(evidence: FixEvidence): void {
-    this.#evidence = evidence;
+  evidenceOf(parts: EvidenceParts): void {
+    this.#parts = parts;
   }
 
-  push(record: Entry["record"]): void {
-    const evidence = record.type === "fix" ? this.#evidence : null;
-    if (record.type === "fix") this.#evidence = null;
-    this.#entries.push({ record, evidence });
+  push(record: ReplayRecord): void {
+    const parts = record.type === "fix" ? this.#parts : null;
+    if (record.type === "fix") this.#parts = null;
+    this.#entries.push({ record, parts });
   }
 
   satellites(satellites: readonly SatelliteRecord[]): void {

@@ -31,9 +31,11 @@ function prepareReplay(options: ServeOptions): Replay {
       const material = started();
       for (const warning of material.warnings) process.stderr.write(`osnmad: ${warning}\n`);
       try {
-        if (thread !== null) return await thread.into(recorder, signal);
+        const { ReplayRecorder } = await import("../replay-recorder.js");
+        const sink = new ReplayRecorder(recorder);
+        if (thread !== null) return await thread.into(sink, signal);
         const { replayInto } = await import("../replay-into.js");
-        return await replayInto({ capture, material, flags }, recorder, signal);
+        return await replayInto({ capture, material, flags }, sink, signal);
       } finally {
         compileAsUsual();
       }
