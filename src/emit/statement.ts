@@ -66,7 +66,7 @@ export interface FixStatement {
   /** Leaf that commits to it. */
   readonly index: number;
   readonly slot: number;
-  /** Canonical JSON of the fix record; its SHA-256 is in the opened item. */
+  /** Canonical JSON of the fix record; the opened item commits to it (src/station/fix-item.ts). */
   readonly record: Uint8Array;
   /** Evidence bundle, null where the fix has none. */
   readonly evidence: Uint8Array | null;

@@ -152,6 +152,8 @@ describe("a prover who follows a station", () => {
         const { mode, root, objects } = other.evidence!;
         return { ...fix, evidence: Buffer.from(bundleText(mode, root, objects)) };
       },
+      // One fix in many slots would count as many.
+      (fix) => ({ ...fix, slot: fix.slot + 1 }),
       (fix) => ({ ...fix, evidence: null }),
       (fix) => ({ ...fix, record: Buffer.from("null") }),
       (fix) => ({ ...fix, record: Buffer.from("{}") }),
