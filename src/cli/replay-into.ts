@@ -50,6 +50,7 @@ export async function replayInto(
 ): Promise<SummaryRecord> {
   const mode = material.simulated ? "simulated" : "replay";
   const position = await positionOptions(flags);
+  signal.throwIfAborted();
   if (capture === "-") {
     signal.addEventListener("abort", () => {
       process.stdin.destroy();

@@ -2,7 +2,7 @@
  * Captured bytes from a file or standard input, in chunks: a receiver's bytes as they are, a recording
  * (docs/recording.md), or either behind gzip. Which it is, the first bytes say. Edge: reads files.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { OsnmadError, reasonOf } from "../errors.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
 import type { RecordingHead, RecordingNote } from "../recorder/format.js";
@@ -14,7 +14,18 @@ const MAGIC_BYTES = 4;
 
 /** Throws OSN_CAPTURE_NOT_FOUND where a capture cannot be opened, before anything else is begun. */
 export function assertCapture(path: string): void {
-  if (path !== "-") closeSync(openDescriptor(path).descriptor);
+  // A pipe is opened once: its writer would lose what it wrote for the first look.
+  if (path === "-" || isPipe(path)) return;
+  closeSync(openDescriptor(path).descriptor);
+}
+
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    // Who opens it says why.
+    return false;
+  }
 }
 
 /** What a recording keeps beside the bytes. */

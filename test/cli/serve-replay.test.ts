@@ -1,6 +1,6 @@
 /** `osnmad serve --replay` as it is run: the replay on its thread, the store and the server on the process's own. */
 import Database from "better-sqlite3";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -16,6 +16,8 @@ import { dirname, join, resolve } from "node:path";
 import { tmpdir } from "node:os";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { replayInto, type ReplaySink } from "../../src/cli/replay-into.js";
+import { startMaterial } from "../../src/cli/trust-options.js";
 import { DATABASE_FILE } from "../../src/store/database.js";
 import { openStore } from "../../src/store/store.js";
 import { until } from "../source/compliance.js";
@@ -234,6 +236,26 @@ describe("a served replay", () => {
     expect(await full.ended).toEqual({ code: 0, signal: null });
     // Numbers of rows may differ where a transaction was undone.
     expect(digest(givenOut(folder))).toBe(digest(givenOut(whole)));
+  });
+
+  it("reads a named pipe, whose writer loses nothing to a first look", async () => {
+    const folder = temporaryFolder();
+    const pipe = join(folder, "pipe.ubx");
+    execFileSync("mkfifo", [pipe]);
+    const writer = spawn("/bin/sh", ["-c", 'exec cat "$0" > "$1"', CAPTURE, pipe], { stdio: "ignore" });
+    onTestFinished(() => void writer.kill("SIGKILL"));
+    const wrote = new Promise((ended) => writer.once("exit", (code, signal) => ended(code ?? signal)));
+    const run = await served(join(folder, "data"), ["--replay", pipe, ...TRUST]);
+    expect(run.code).toBe(0);
+    expect(await wrote).toBe(0);
+    expect(runsIn(join(folder, "data"))).toEqual([{ ended: 1, whole: 1 }]);
+  });
+
+  it("does not begin to read after the signal: standard input may have nothing for hours", async () => {
+    const flags = { rule: "guideline", minTagBits: 40, policy: "default" } as const;
+    const material = startMaterial({ ...flags, trust: false });
+    const begun = replayInto({ capture: "-", material, flags }, {} as ReplaySink, AbortSignal.abort());
+    await expect(begun).rejects.toThrow(/abort/);
   });
 
   it("ends soon at a signal and keeps what it had", async () => {
