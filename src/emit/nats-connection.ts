@@ -11,7 +11,6 @@ import {
 } from "@nats-io/transport-node";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { OsnmadError, reasonOf } from "../errors.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -69,13 +68,13 @@ export async function connectTo(given: NatsOptions): Promise<NatsConnection> {
 }
 
 /**
- * The client leaves the name out where the server is an address, and TLS then checks the certificate against "localhost":
- * of whoever has such a one, and never of the address.
+ * The client leaves the name out where it takes the server for an address, and TLS then checks the certificate against
+ * "localhost": of whoever has such a one, and never of the address. What an address is it reads in more ways than Node
+ * (127.0.0.01), so that the host is always said; where there is a name, TLS goes by that.
  */
 function tlsTo(server: string, tls: ConnectionOptions["tls"]): Pick<ConnectionOptions, "tls"> {
-  const host = server.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   if (tls == null) return {};
-  if (isIP(host) === 0) return { tls };
+  const host = server.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   const named: TlsOptions & { readonly host: string } = { ...tls, host };
   return { tls: named };
 }
