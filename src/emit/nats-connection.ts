@@ -101,8 +101,20 @@ function parseServer(text: string): URL {
 }
 
 function inAddress(username: string, password: string): Login {
-  const user = decodeURIComponent(username);
-  return password === "" ? { token: user } : { user, pass: decodeURIComponent(password) };
+  const user = decoded(username);
+  return password === "" ? { token: user } : { user, pass: decoded(password) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // It is a secret, and so would be the cause.
+    throw new OsnmadError(
+      "OSN_USAGE",
+      "In the address of a NATS server, % of user or password is written %25.",
+    );
+  }
 }
 
 /** What a file opens the broker with. Throws OSN_USAGE, without a word of what is in it. */

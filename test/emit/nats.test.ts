@@ -416,6 +416,8 @@ describe("the address and the login of a broker", () => {
       "hunter2",
       "http://u:hunter2@b",
       "nats://",
+      "nats://u:hunter2%zz@a",
+      "nats://hunter2%@a",
       ["nats://u:hunter2@a", "nats://b"],
     ]) {
       expect(refused({ servers })).not.toMatch(/taken|hunter2/);
