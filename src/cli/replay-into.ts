@@ -18,9 +18,8 @@ export type ReplayRecord = Exclude<OutputRecord, SummaryRecord>;
 
 /** What a replay writes into. */
 export interface ReplaySink {
-  /** What the evidence of the fix that is pushed next is made of; the sink makes it, and gives the fix its id. */
-  evidenceOf(parts: EvidenceParts): void;
-  push(record: ReplayRecord): void;
+  /** `parts`: what the evidence of a fix is made of, null where it has none; the sink makes it, and gives the fix its id. */
+  push(record: ReplayRecord, parts: EvidenceParts | null): void;
   satellites(satellites: readonly SatelliteRecord[]): void;
   osnma(status: OsnmaStatusRecord): void;
   ttfaf(seconds: number): void;
@@ -56,6 +55,8 @@ export async function replayInto(
       process.stdin.destroy();
     });
   }
+  /** Of the fix that comes next. */
+  let parts: EvidenceParts | null = null;
   let latest: Pipeline | null = null;
   let snapshotAt = Number.NEGATIVE_INFINITY;
   const snapshot = (pipeline: Pipeline): void => {
@@ -82,7 +83,7 @@ export async function replayInto(
           policy: flags.policy,
           ...position,
           evidence: (_, inputs) => {
-            sink.evidenceOf(evidencePartsOf(inputs));
+            parts = evidencePartsOf(inputs);
             return null;
           },
         }),
@@ -100,7 +101,9 @@ export async function replayInto(
       beforeState: () => sink.settled?.(),
     },
     (record) => {
-      if (record.type !== "tag" && record.type !== "summary") sink.push(record);
+      if (record.type === "tag" || record.type === "summary") return;
+      sink.push(record, record.type === "fix" ? parts : null);
+      if (record.type === "fix") parts = null;
     },
   );
   if (latest !== null) snapshot(latest);

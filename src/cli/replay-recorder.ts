@@ -10,23 +10,16 @@ import type { ReplayRecord, ReplaySink } from "./replay-into.js";
 export class ReplayRecorder implements ReplaySink {
   readonly #recorder: RunRecorder;
   readonly #builder = new EvidenceBuilder();
-  #parts: EvidenceParts | null = null;
 
   constructor(recorder: RunRecorder) {
     this.#recorder = recorder;
   }
 
-  evidenceOf(parts: EvidenceParts): void {
-    this.#parts = parts;
-  }
-
-  push(record: ReplayRecord): void {
-    const parts = this.#parts;
+  push(record: ReplayRecord, parts: EvidenceParts | null): void {
     if (record.type !== "fix" || parts === null) {
       this.#recorder.push(record);
       return;
     }
-    this.#parts = null;
     const evidence = this.#builder.build(record, parts);
     this.#recorder.evidence(evidence);
     this.#recorder.push({ ...record, evidence: evidence.root });

@@ -96,8 +96,7 @@ async function take(batch: Batch, sink: ReplaySink, signal: AbortSignal): Promis
     if (at % RECORDS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
     // On a full disk the replay waits: nothing that was accepted is lost.
     await sink.room(signal);
-    if (parts !== null) sink.evidenceOf(parts);
-    sink.push(record);
+    sink.push(record, parts);
   }
   const { osnma, satellites, ttfafSeconds, progress } = batch;
   if (osnma !== null) sink.osnma(osnma);

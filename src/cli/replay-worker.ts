@@ -23,7 +23,6 @@ const tell = (message: FromReplay): void => {
 /** Gathers what is written into it and sends it in batches. */
 class Batches implements ReplaySink {
   #entries: Entry[] = [];
-  #parts: EvidenceParts | null = null;
   #progress: number | null = null;
   #osnma: OsnmaStatusRecord | null = null;
   #satellites: readonly SatelliteRecord[] | null = null;
@@ -32,13 +31,7 @@ class Batches implements ReplaySink {
   #onTheirWay = 0;
   #onTaken: () => void = () => undefined;
 
-  evidenceOf(parts: EvidenceParts): void {
-    this.#parts = parts;
-  }
-
-  push(record: ReplayRecord): void {
-    const parts = record.type === "fix" ? this.#parts : null;
-    if (record.type === "fix") this.#parts = null;
+  push(record: ReplayRecord, parts: EvidenceParts | null): void {
     this.#entries.push({ record, parts });
   }
 
