@@ -4,8 +4,8 @@
  */
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { FixRecord } from "../pipeline/records.js";
-import { commitsTo } from "../station/fix-item.js";
-import { decodeFix, epochSlot } from "../station/items.js";
+import { commitsTo, fixSlot } from "../station/fix-item.js";
+import { decodeFix } from "../station/items.js";
 import { decodeLeaf } from "../station/leaf.js";
 import { formatNote } from "../station/note.js";
 import { decodeItems } from "../station/openings.js";
@@ -113,7 +113,7 @@ export class Intake {
     if (fixes === undefined || committed === undefined || committed.size === 0) return messages;
     const told = new Set<number>();
     for (const { record, evidence } of fixes.fixes(leaf.gst * 1000, (leaf.gst + 30) * 1000)) {
-      const slot = epochSlot(Math.round(record.gst * 1000), leaf.gst);
+      const slot = fixSlot(record, leaf.gst);
       const item = slot === null ? undefined : committed.get(slot);
       const fix = item === undefined ? null : decodeFix(item);
       // Another run may have had the epoch as well.

@@ -13,7 +13,7 @@ import type { FixRecord, Mode } from "../pipeline/records.js";
 import { parseCheckpoint, type Checkpoint } from "../station/checkpoint.js";
 import { verifyCosignature } from "../station/cosignature.js";
 import { parseSignatureLine, type NoteSignature } from "../station/note.js";
-import { epochSlot } from "../station/items.js";
+import { fixSlot } from "../station/fix-item.js";
 import { decodeLeaf, rootIn } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { CATEGORIES, SECRET_BYTES } from "../station/commitment.js";
@@ -303,7 +303,7 @@ export class FixFollower {
       return { ...none, gst, assurance, reason };
     }
     // Who told a fix again in other slots of its leaf would have as many.
-    const is = epochSlot(Math.round(gst * 1000), committed.gst);
+    const is = fixSlot(fix.record, committed.gst);
     if (is !== slot) return { ...none, gst, assurance, reason: `it is in slot ${is}` };
     return { ...none, gst, assurance, genuine, class: timing.class, reason: timing.reason };
   }

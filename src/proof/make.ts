@@ -25,8 +25,8 @@ import type { FixRecord, Mode } from "../pipeline/records.js";
 import type { Checkpoint } from "../station/checkpoint.js";
 import { CommittedTree, type Category } from "../station/commitment.js";
 import { timestampOf } from "../station/cosignature.js";
-import { commitsTo } from "../station/fix-item.js";
-import { decodeFix, decodePages, decodeTags, epochSlot, pagesSlot, tagsSlot } from "../station/items.js";
+import { commitsTo, fixSlot } from "../station/fix-item.js";
+import { decodeFix, decodePages, decodeTags, pagesSlot, tagsSlot } from "../station/items.js";
 import { decodeLeaf } from "../station/leaf.js";
 import { bytesEqual } from "../station/merkle.js";
 import { decodeItems, type Items } from "../station/openings.js";
@@ -147,7 +147,7 @@ class Maker {
   #fixLeaf(): OpenedLeaf {
     const { gst } = this.#record;
     const subframe = Math.floor(gst / SUBFRAME_SECONDS) * SUBFRAME_SECONDS;
-    const slot = epochSlot(Math.round(gst * 1000), subframe)!;
+    const slot = fixSlot(this.#record, subframe)!;
     const index = this.#source.firstLeafSince(subframe);
     if (index >= this.#source.size)
       throw impossible(

@@ -10,7 +10,7 @@ import type { InavPage } from "../inav/page.js";
 import type { TrustedTime } from "../osnma/time-gate.js";
 import type { FixRecord, TimeAssurance } from "../pipeline/records.js";
 import type { Category } from "./commitment.js";
-import { fixItemOf } from "./fix-item.js";
+import { fixItemOf, gstMsOf } from "./fix-item.js";
 import {
   encodeFix,
   encodeMeasurements,
@@ -156,8 +156,7 @@ export class SubframeCollector {
   }
 
   fix(record: FixRecord): void {
-    const gstMs = Math.round(record.gst * 1000);
-    this.#epoch("fixes", gstMs, () => encodeFix(fixItemOf(record)));
+    this.#epoch("fixes", gstMsOf(record), () => encodeFix(fixItemOf(record)));
   }
 
   /**

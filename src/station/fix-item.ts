@@ -5,7 +5,7 @@
 import { canonicalJson } from "../evidence/canonical-json.js";
 import type { FixRecord, OwnPosition, ReceiverPosition } from "../pipeline/records.js";
 import { hexOf } from "../trust/hex.js";
-import { GRADES, type FixItem, type PlaceItem } from "./items.js";
+import { epochSlot, GRADES, type FixItem, type PlaceItem } from "./items.js";
 import { bytesEqual, sha256 } from "./merkle.js";
 
 export function fixItemOf(record: FixRecord): FixItem {
@@ -27,7 +27,12 @@ export function commitsTo(item: FixItem, record: FixRecord): boolean {
   return item.record === null ? item.evidence !== null : isDigestOf(item.record, record);
 }
 
-function gstMsOf({ gst }: FixRecord): number {
+/** Slot of the fix in the leaf of the subframe `subframeGst`; null where it is of another one. */
+export function fixSlot(record: Pick<FixRecord, "gst">, subframeGst: number): number | null {
+  return epochSlot(gstMsOf(record), subframeGst);
+}
+
+export function gstMsOf({ gst }: Pick<FixRecord, "gst">): number {
   return Math.round(gst * 1000);
 }
 
