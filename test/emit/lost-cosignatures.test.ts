@@ -4,6 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { Consumer, type StationVerdict } from "../../src/emit/consumer.js";
 import { ConsumerStore } from "../../src/emit/consumer-store.js";
 import { HttpSource } from "../../src/emit/http-source.js";
+import type { StationLog } from "../../src/station/station-log.js";
 import { cosign, verifyCosignature } from "../../src/station/cosignature.js";
 import { stationRoutes } from "../../src/station/routes.js";
 import type { Station } from "../../src/station/station.js";
@@ -112,6 +113,14 @@ it("none were made in time: those of old leaves are not asked for again and agai
   expect(Number(last.split("=")[1])).toBeGreaterThanOrEqual(151 - 64);
 });
 
+/** To the newest checkpoint: a line in the witness's name that it did not sign. */
+async function addForgedLine(log: StationLog): Promise<void> {
+  const { note, size } = log.checkpoint!;
+  const forged = await cosign(note.text, unixOf(START_GST + 62), witnessName, testKey("a thief").sign);
+  const real = await cosign(note.text, unixOf(START_GST + 62), witnessName, witness.sign);
+  log.addCosignature(size, forged, verifyCosignature(note.text, real, witnessName)!);
+}
+
 it("an address that gives what no witness signed is a fault of the address, and nothing is believed", async () => {
   const { log, source, start, bring, grow } = await beginning((size) => size === 3);
   const { consumer, verdicts } = start();
@@ -119,10 +128,7 @@ it("an address that gives what no witness signed is a fault of the address, and 
   await bring(consumer);
   await addSubframes(log, 1, 1);
   await bring(consumer);
-  const { note, size } = log.checkpoint!;
-  const forged = await cosign(note.text, unixOf(START_GST + 62), witnessName, testKey("a thief").sign);
-  const real = await cosign(note.text, unixOf(START_GST + 62), witnessName, witness.sign);
-  log.addCosignature(size, forged, verifyCosignature(note.text, real, witnessName)!);
+  await addForgedLine(log);
   const before = verdicts.length;
   await expect(consumer.backfill(source)).rejects.toThrow("did not sign the tree of 3 leaves");
   expect(verdicts.slice(before)).toEqual([]);
@@ -135,10 +141,7 @@ it("what came before a line that no witness signed is taken, told once and kept"
   await grow(0, 3);
   await addSubframes(log, 1, 1);
   await bring(consumer);
-  const { note, size } = log.checkpoint!;
-  const forged = await cosign(note.text, unixOf(START_GST + 62), witnessName, testKey("a thief").sign);
-  const real = await cosign(note.text, unixOf(START_GST + 62), witnessName, witness.sign);
-  log.addCosignature(size, forged, verifyCosignature(note.text, real, witnessName)!);
+  await addForgedLine(log);
   for (let times = 0; times < 2; times++)
     await expect(consumer.backfill(source)).rejects.toThrow("did not sign the tree of 3 leaves");
   expect(classes(verdicts)).toEqual(["1 A fast"]);
