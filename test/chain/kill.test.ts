@@ -4,7 +4,6 @@
  * history. Two kills of each here; `npm run soak:chain` makes it fifty, with OSNMAD_SEED for other moments.
  */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { jetstreamManager } from "@nats-io/jetstream";
@@ -20,6 +19,7 @@ import { leafHash, rootOf } from "../../src/station/merkle.js";
 import { formatVerifierKey, parseVerifierKey } from "../../src/station/note.js";
 import { StationLog } from "../../src/station/station-log.js";
 import { WitnessBook } from "../../src/witness/book.js";
+import { freePort, isSkipped } from "../emit/broker.js";
 import { testFolder } from "../station/folder.js";
 import { bundleInto } from "./programs.js";
 
@@ -27,7 +27,6 @@ const KILLS = Number(process.env["OSNMAD_KILLS"] ?? 2);
 const SEED = process.env["OSNMAD_SEED"] ?? "chain";
 /** Milliseconds that a subframe takes here. */
 const PACE = 150;
-const present = spawnSync("nats-server", ["--version"]).status === 0;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -37,14 +36,6 @@ function randomOf(seed: string): () => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** A process that is started again under the same name, with all whole lines it ever said. */
@@ -119,7 +110,7 @@ class Part {
   }
 }
 
-describe.skipIf(!present && process.env["CI"] === undefined)("the whole chain (needs nats-server)", () => {
+describe.skipIf(isSkipped)("the whole chain (needs nats-server)", () => {
   it(
     `keeps one history over kill -9 of station, witness, broker and both consumers, ${KILLS} times each (seed ${SEED})`,
     async () => {

@@ -12,7 +12,8 @@ export function assertInstalled(): void {
   if (!isPresent) throw new Error("nats-server is missing: apt-get install nats-server");
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody has at this moment. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
